@@ -5,9 +5,10 @@ Same dialect on both sides: the relay passes bytes on and only a `Meter` looks a
 """
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Protocol
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from schema.dialects import neutral
 from schema.usage import TokenUsage
@@ -16,7 +17,8 @@ from schema.usage import TokenUsage
 class ClaudeOptions(Struct, frozen=True):
     """Options `claude.*` and what differs between Claude's hosts."""
 
-    default_max_tokens: Mapping[str, int] = {"default": 8192}  # by model name incl. suffix; Messages demands a limit
+    default_max_tokens: Mapping[str, int] = field(default_factory=lambda: {"default": 8192})  # by name with suffix
+    thinking_share: Decimal = Decimal("0.8")  # claude.thinking_adapter_budget_tokens_percentage: budget / max_tokens
     anthropic_version: str = ""  # Bedrock, Vertex: goes into the body, `model` leaves it
     keep_stream: bool = True  # False (Bedrock): `stream` is not a member of the body
     url_sources: bool = True  # False (Bedrock, Vertex): pictures by URL must be fetched first
@@ -26,6 +28,7 @@ class GeminiOptions(Struct, frozen=True):
     """Options `gemini.*`."""
 
     safety: Mapping[str, str] = {}  # HARM_CATEGORY_x -> threshold; `default` for the rest; empty: send none
+    thinking_share: Decimal = Decimal("0.6")  # gemini.thinking_adapter_budget_tokens_percentage: budget / max_tokens
     images_max: int = 16  # GEMINI_VISION_MAX_IMAGE_NUM, a request
     schema_key: str = "parameters"  # or parametersJsonSchema
 
@@ -153,6 +156,13 @@ class Dialect(Protocol):
         """Names of harmless features that the target lacks are appended to `dropped`; others raise Unsupported."""
         ...
 
+    def edit_request(self, body: bytes, target: Target) -> bytes:
+        """Same dialect on both sides: the client's body with what must change (model, name rules, defaults).
+
+        The very same bytes when nothing must. Raises DialectError for a body that cannot be read.
+        """
+        ...
+
     def wants_files(self, request: neutral.Request, target: Target) -> list[str]:
         """URLs to fetch and put in with `files.put_files` before write_request."""
         ...
@@ -170,7 +180,14 @@ class Dialect(Protocol):
     def event_writer(self, ctx: StreamContext) -> EventWriter: ...
 
     def write_error(
-        self, status: int, code: str, message: str, *, type: str | None = None, param: str | None = None, request_id: str
+        self,
+        status: int,
+        code: str,
+        message: str,
+        *,
+        type: str | None = None,
+        param: str | None = None,
+        request_id: str,
     ) -> bytes: ...
 
     def read_error(self, status: int, body: bytes) -> neutral.UpstreamError: ...
@@ -180,5 +197,3 @@ class Dialect(Protocol):
     def write_models(self, models: Sequence[ListedModel]) -> bytes: ...
 
     def write_model(self, model: ListedModel) -> bytes: ...
-
-
