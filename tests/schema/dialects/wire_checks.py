@@ -1,0 +1,101 @@
+"""What a well-formed client stream is, dialect by dialect: order of events, and shapes that the official SDKs accept."""
+
+import json
+from typing import Any
+
+from anthropic.types import RawMessageStreamEvent
+from openai.types.chat import ChatCompletionChunk
+from pydantic import TypeAdapter
+
+_CLAUDE_EVENT = TypeAdapter(RawMessageStreamEvent)
+
+
+def payloads(stream: bytes) -> list[bytes]:
+    """Data of each event; every frame must end in a blank line."""
+    assert stream == b"" or stream.endswith(b"\n\n")
+    found = []
+    for frame in stream.split(b"\n\n")[:-1]:
+        for line in frame.split(b"\n"):
+            if line.startswith(b"data: "):
+                found.append(line[6:])
+            else:
+                assert line.startswith((b"event: ", b":")), line
+    return found
+
+
+def check_openai(stream: bytes, *, failed: bool = False) -> dict[str, Any]:
+    """Chunks of one id, role first, arguments only after their call began, usage last, then [DONE]. Returns what it says."""
+    found = payloads(stream)
+    assert found[-1] == b"[DONE]"
+    text, thoughts, calls, finish, usage, ids = "", "", {}, None, None, set()
+    for payload in found[:-1]:
+        value = json.loads(payload)
+        if "error" in value:
+            assert failed
+            continue
+        chunk = ChatCompletionChunk.model_validate(value, strict=True)
+        ids.add(chunk.id)
+        assert usage is None, "usage comes last"
+        if value.get("usage"):
+            assert chunk.choices == []
+            usage = value["usage"]
+            continue
+        (choice,) = chunk.choices
+        delta = choice.delta
+        text += delta.content or ""
+        thoughts += (delta.model_extra or {}).get("reasoning_content") or ""
+        for piece in delta.tool_calls or ():
+            if piece.id is not None:
+                assert piece.index == len(calls) and piece.function and piece.function.name
+                calls[piece.index] = [piece.id, piece.function.name, ""]
+            if piece.function and piece.function.arguments:
+                calls[piece.index][2] += piece.function.arguments
+        assert finish is None or not (delta.content or delta.tool_calls), "nothing after the finish"
+        finish = choice.finish_reason or finish
+    assert len(ids) <= 1
+    return {"text": text, "thoughts": thoughts, "calls": list(calls.values()), "finish": finish, "usage": usage}
+
+
+def check_claude(stream: bytes, *, failed: bool = False) -> dict[str, Any]:
+    """message_start, blocks that never overlap and count up, message_delta, message_stop; or an error as the last event."""
+    names = [line[7:].decode() for line in stream.split(b"\n") if line.startswith(b"event: ")]
+    found = [json.loads(payload) for payload in payloads(stream)]
+    assert names == [event["type"] for event in found]
+    assert b"[DONE]" not in stream
+    text, thoughts, calls, finish, usage, open_block, count = "", "", [], None, None, None, 0
+    ended = False
+    for at, event in enumerate(found):
+        assert not ended
+        kind = event["type"]
+        assert (kind == "message_start") == (at == 0) or (kind == "error" and at == 0)
+        if kind == "error":
+            assert failed and at == len(found) - 1
+            return {"text": text, "thoughts": thoughts, "calls": calls, "finish": finish, "usage": usage}
+        if kind == "ping":
+            continue
+        _CLAUDE_EVENT.validate_python(event)
+        if kind == "content_block_start":
+            assert open_block is None and event["index"] == count
+            open_block, count = event["content_block"], count + 1
+            if open_block["type"] == "tool_use":
+                calls.append([open_block["id"], open_block["name"], ""])
+        elif kind == "content_block_delta":
+            assert open_block is not None and event["index"] == count - 1 and finish is None
+            delta = event["delta"]
+            expected = {"text": {"text_delta", "citations_delta"}, "thinking": {"thinking_delta", "signature_delta"}}
+            assert delta["type"] in expected.get(open_block["type"], {"input_json_delta"})
+            text += delta.get("text", "")
+            thoughts += delta.get("thinking", "")
+            if "partial_json" in delta:
+                calls[-1][2] += delta["partial_json"]
+        elif kind == "content_block_stop":
+            assert open_block is not None and event["index"] == count - 1
+            open_block = None
+        elif kind == "message_delta":
+            assert open_block is None and usage is None
+            finish, usage = event["delta"]["stop_reason"], event["usage"]
+        elif kind == "message_stop":
+            assert usage is not None
+            ended = True
+    assert ended
+    return {"text": text, "thoughts": thoughts, "calls": calls, "finish": finish, "usage": usage}
