@@ -322,3 +322,12 @@ def json_text(value: Any) -> str:
 def text_of(blocks: tuple[Any, ...]) -> str:
     """All text blocks joined without separator; other kinds are skipped."""
     return "".join([block.text for block in blocks if isinstance(block, Text)])
+
+
+def arguments_object(arguments: str) -> Json:
+    """Tool arguments as an object. Text that a model got wrong is kept whole, under the name `arguments`."""
+    try:
+        value = msgspec.json.decode(arguments)
+    except msgspec.DecodeError:
+        value = None
+    return value if isinstance(value, dict) else {"arguments": arguments}

@@ -138,7 +138,14 @@ def _content(blocks: tuple[neutral.Block, ...], seed: str) -> list[dict[str, Any
                 texts.append({"type": "text", "text": block.transcript})
             case neutral.ToolCall():
                 call_id = block.id or derived_id("toolu_", seed, len(calls))
-                calls.append({"type": "tool_use", "id": call_id, "name": block.name, "input": _input(block.arguments)})
+                calls.append(
+                    {
+                        "type": "tool_use",
+                        "id": call_id,
+                        "name": block.name,
+                        "input": neutral.arguments_object(block.arguments),
+                    }
+                )
     return thinking + texts + calls
 
 
@@ -146,12 +153,3 @@ def image_text(url: str, media_type: str, data: str) -> str:
     """Claude's answers have no pictures: a Markdown image stands in the text."""
     link = url or f"data:{media_type or 'image/png'};base64,{data}"
     return f"![image]({link})"
-
-
-def _input(arguments: str) -> Any:
-    """Arguments that a model got wrong reach the client as they are, under a name of their own."""
-    try:
-        value = msgspec.json.decode(arguments)
-    except msgspec.DecodeError:
-        value = None
-    return value if isinstance(value, dict) else {"arguments": arguments}

@@ -3,6 +3,7 @@
 import json
 from itertools import pairwise
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,10 +15,20 @@ from schema.usage import TokenUsage
 from tests.schema.dialects import wire_checks
 from tests.schema.dialects.golden import cases, read
 
-READERS = ["openai", "claude"]
-WRITERS = {"openai": wire_checks.check_openai, "claude": wire_checks.check_claude}
+READERS = ["openai", "claude", "gemini"]
+WRITERS = {
+    "openai": wire_checks.check_openai,
+    "claude": wire_checks.check_claude,
+    "gemini": wire_checks.check_gemini,
+    "gemini array": wire_checks.check_gemini_array,
+}
 STREAMS = [(name, case) for name in READERS for case in cases(name, "stream.sse")]
 CTX = StreamContext("req-1", "asked-model", 1_700_000_000, prompt_estimate=11)
+
+
+def writer_of(client: str):
+    name, _, array = client.partition(" ")
+    return get_dialect(name).event_writer(msgspec.structs.replace(CTX, json_array=bool(array)))
 
 
 def read_whole(name: str, stream: bytes) -> list[neutral.Event]:
@@ -50,14 +61,17 @@ def test_any_slicing_gives_the_same_events(which, data):
 def test_every_provider_stream_becomes_a_well_formed_client_stream(name, case, client):
     events = read_whole(name, read(f"{name}/{case}.stream.sse"))
     failed = any(isinstance(event, neutral.Failed) for event in events)
-    writer = get_dialect(client).event_writer(CTX)
+    writer = writer_of(client)
     said = WRITERS[client](b"".join([writer.write(event) for event in events]) + writer.close(), failed=failed)
-    assert said["text"] == "".join(event.text for event in events if isinstance(event, neutral.TextDelta))
+    text = "".join(event.text for event in events if isinstance(event, neutral.TextDelta))
+    assert said["text"] == text or any(isinstance(event, neutral.ImageOut) for event in events)
+    assert said["text"].startswith(text)
     assert said["thoughts"] == "".join(event.text for event in events if isinstance(event, neutral.ThinkingDelta))
     begun = [event for event in events if isinstance(event, neutral.ToolStart)]
     assert [call[1] for call in said["calls"]] == [event.name for event in begun]
     for call, start in zip(said["calls"], begun, strict=True):
-        arguments = "".join(event.text for event in events if isinstance(event, neutral.ToolArgs) and event.i == start.i)
+        pieces = [event for event in events if isinstance(event, neutral.ToolArgs) and event.i == start.i]
+        arguments = "".join(piece.text for piece in pieces)
         assert json.loads(call[2]) == json.loads(arguments)
         assert not start.id or call[0] == start.id
 
@@ -109,7 +123,7 @@ def event_sequences(draw) -> list[neutral.Event]:
 @settings(deadline=None)
 @given(events=event_sequences(), ends_badly=st.booleans())
 def test_any_event_sequence_gives_a_well_formed_stream(client, events, ends_badly):
-    writer = get_dialect(client).event_writer(CTX)
+    writer = writer_of(client)
     out = b"".join([writer.write(event) for event in events])
     if ends_badly:
         out += writer.error(neutral.UpstreamError("broke off", "upstream_error", "stream_timeout", status=504))

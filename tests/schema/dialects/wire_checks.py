@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from anthropic.types import RawMessageStreamEvent
+from google.genai.types import GenerateContentResponse
 from openai.types.chat import ChatCompletionChunk
 from pydantic import TypeAdapter
 
@@ -98,4 +99,36 @@ def check_claude(stream: bytes, *, failed: bool = False) -> dict[str, Any]:
             assert usage is not None
             ended = True
     assert ended
+    return {"text": text, "thoughts": thoughts, "calls": calls, "finish": finish, "usage": usage}
+
+
+def check_gemini(stream: bytes, *, failed: bool = False) -> dict[str, Any]:
+    """GenerateContentResponses; finish and usage only in the last one; no [DONE]."""
+    return _check_generate([json.loads(payload) for payload in payloads(stream)], failed=failed)
+
+
+def check_gemini_array(stream: bytes, *, failed: bool = False) -> dict[str, Any]:
+    return _check_generate(json.loads(stream), failed=failed)
+
+
+def _check_generate(found: list[Any], *, failed: bool) -> dict[str, Any]:
+    text, thoughts, calls, finish, usage = "", "", [], None, None
+    for at, value in enumerate(found):
+        if "error" in value:
+            assert failed and at == len(found) - 1
+            assert isinstance(value["error"]["code"], int) and value["error"]["status"].isupper()
+            break
+        answer = GenerateContentResponse.model_validate(value)
+        assert usage is None and finish is None, "finish and usage come last"
+        usage = value.get("usageMetadata")
+        for candidate in answer.candidates or ():
+            finish = candidate.finish_reason.value if candidate.finish_reason else finish
+            for part in candidate.content.parts or ():
+                if part.function_call:
+                    call = part.function_call
+                    calls.append([call.id, call.name, json.dumps(call.args)])
+                elif part.thought:
+                    thoughts += part.text
+                else:
+                    text += part.text or ""
     return {"text": text, "thoughts": thoughts, "calls": calls, "finish": finish, "usage": usage}
