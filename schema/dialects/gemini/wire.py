@@ -114,7 +114,6 @@ class GenerateRequest(Struct, frozen=True, rename="camel"):
     tools: list[ToolSpec] | None = None
     tool_config: ToolConfig | None = None
     generation_config: GenerationConfig | None = None
-    safety_settings: list[Any] | None = None
     model: str | None = None
 
 
