@@ -1,7 +1,7 @@
 """What may be lost on the way to another dialect, and what may not."""
 
 from schema.dialects.errors import Unsupported
-from schema.dialects.neutral import Request
+from schema.dialects.neutral import Request, ServerTool
 
 # Members of a client's body that change what is answered so much that dropping them silently would deceive.
 _NEEDED = {
@@ -11,14 +11,20 @@ _NEEDED = {
     "conversation": "conversation",
     "prompt": "prompt templates",
     "cachedContent": "cachedContent",
+    "background": "background",
 }
+# Tools of a provider that only make an answer better; the model can answer without them.
+_HARMLESS_TOOLS = ("web_search", "url_context", "code_execution", "tool_search")
 
 
 def refuse_needed(request: Request, target_name: str) -> None:
-    """Raises Unsupported for members that no other dialect can carry."""
+    """Raises Unsupported for members and provider-run tools that no other dialect can carry."""
     for member, feature in _NEEDED.items():
         if request.extra.get(member):
             raise Unsupported(feature, target_name)
+    for tool in request.tools:
+        if isinstance(tool, ServerTool) and not tool.kind.startswith(_HARMLESS_TOOLS):
+            raise Unsupported(f"tools: {tool.kind}", target_name)
 
 
 def refuse_modalities(request: Request, allowed: frozenset[str], target_name: str) -> None:

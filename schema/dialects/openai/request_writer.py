@@ -74,7 +74,7 @@ def _messages(request: neutral.Request, target: Target, reasons: bool) -> list[d
     if request.system:
         role = "developer" if reasons and options.developer_role and takes_developer(target.model) else "system"
         marked = options.openrouter and any(text.cache_control for text in request.system)
-        content: Any = [_text(text) for text in request.system] if marked else _joined(request)
+        content: Any = [_text(text) for text in request.system] if marked else system_text(request)
         messages.append({"role": role, "content": content})
     prompt = _schema_prompt(request.response_format) if not options.json_schema else ""
     if prompt:
@@ -87,7 +87,7 @@ def _messages(request: neutral.Request, target: Target, reasons: bool) -> list[d
     return messages
 
 
-def _joined(request: neutral.Request) -> str:
+def system_text(request: neutral.Request) -> str:
     """Claude's system blocks are pieces of one prompt; OpenAI's system messages are prompts of their own."""
     return ("\n" if request.dialect == "claude" else "\n\n").join([text.text for text in request.system])
 

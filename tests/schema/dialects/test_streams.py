@@ -15,11 +15,12 @@ from schema.usage import TokenUsage
 from tests.schema.dialects import wire_checks
 from tests.schema.dialects.golden import cases, read
 
-READERS = ["openai", "claude", "gemini"]
+READERS = ["openai", "claude", "gemini", "responses"]
 WRITERS = {
     "openai": wire_checks.check_openai,
     "claude": wire_checks.check_claude,
     "gemini": wire_checks.check_gemini,
+    "responses": wire_checks.check_responses,
     "gemini array": wire_checks.check_gemini_array,
 }
 STREAMS = [(name, case) for name in READERS for case in cases(name, "stream.sse")]

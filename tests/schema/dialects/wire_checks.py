@@ -6,9 +6,11 @@ from typing import Any
 from anthropic.types import RawMessageStreamEvent
 from google.genai.types import GenerateContentResponse
 from openai.types.chat import ChatCompletionChunk
+from openai.types.responses import ResponseStreamEvent
 from pydantic import TypeAdapter
 
 _CLAUDE_EVENT = TypeAdapter(RawMessageStreamEvent)
+_RESPONSES_EVENT = TypeAdapter(ResponseStreamEvent)
 
 
 def payloads(stream: bytes) -> list[bytes]:
@@ -132,3 +134,43 @@ def _check_generate(found: list[Any], *, failed: bool) -> dict[str, Any]:
                 else:
                     text += part.text or ""
     return {"text": text, "thoughts": thoughts, "calls": calls, "finish": finish, "usage": usage}
+
+
+def check_responses(stream: bytes, *, failed: bool = False) -> dict[str, Any]:
+    """Numbered events, items one after the other, deltas that add up to what `done` says, one end."""
+    names = [line[7:].decode() for line in stream.split(b"\n") if line.startswith(b"event: ")]
+    found = [json.loads(payload) for payload in payloads(stream)]
+    assert names == [event["type"] for event in found]
+    assert [event["sequence_number"] for event in found] == list(range(len(found)))
+    assert names[0] == "response.created" and names.count("response.created") == 1
+    ends = ("response.completed", "response.incomplete", "response.failed")
+    assert [name for name in names if name in ends] == [names[-1]]
+    assert (names[-1] == "response.failed") == failed
+    open_item, parts, items = None, "", []
+    for event in found:
+        _RESPONSES_EVENT.validate_python(event)
+        kind = event["type"]
+        if kind == "response.output_item.added":
+            assert open_item is None and event["output_index"] == len(items)
+            open_item, parts = event["item"], ""
+        elif kind.endswith(".delta"):
+            assert event["item_id"] == open_item["id"] and event["output_index"] == len(items)
+            parts += event["delta"]
+        elif kind.endswith(("_text.done", "arguments.done")):
+            assert event.get("text", event.get("arguments")) == parts
+        elif kind == "response.output_item.done":
+            assert event["item"]["id"] == open_item["id"]
+            items.append(event["item"])
+            open_item = None
+    final = found[-1]["response"]
+    if not failed:
+        assert open_item is None and final["output"] == items
+    text = "".join(item["content"][0]["text"] for item in items if item["type"] == "message")
+    thoughts = "".join(item["summary"][0]["text"] for item in items if item["type"] == "reasoning")
+    calls = [[item["call_id"], item["name"], item["arguments"]] for item in items if item["type"] == "function_call"]
+    if failed:
+        text = "".join(event["delta"] for event in found if event["type"] == "response.output_text.delta")
+        thoughts = "".join(
+            event["delta"] for event in found if event["type"] == "response.reasoning_summary_text.delta"
+        )
+    return {"text": text, "thoughts": thoughts, "calls": calls, "finish": final["status"], "usage": final["usage"]}
