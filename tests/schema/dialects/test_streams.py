@@ -15,12 +15,14 @@ from schema.usage import TokenUsage
 from tests.schema.dialects import wire_checks
 from tests.schema.dialects.golden import cases, read
 
-READERS = ["openai", "claude", "gemini", "responses"]
+READERS = ["openai", "claude", "gemini", "responses", "cohere"]
 WRITERS = {
     "openai": wire_checks.check_openai,
     "claude": wire_checks.check_claude,
     "gemini": wire_checks.check_gemini,
     "responses": wire_checks.check_responses,
+    "cohere": wire_checks.check_cohere,
+    "completions": wire_checks.check_completions,
     "gemini array": wire_checks.check_gemini_array,
 }
 STREAMS = [(name, case) for name in READERS for case in cases(name, "stream.sse")]
@@ -67,6 +69,8 @@ def test_every_provider_stream_becomes_a_well_formed_client_stream(name, case, c
     text = "".join(event.text for event in events if isinstance(event, neutral.TextDelta))
     assert said["text"] == text or any(isinstance(event, neutral.ImageOut) for event in events)
     assert said["text"].startswith(text)
+    if client == "completions":
+        return
     assert said["thoughts"] == "".join(event.text for event in events if isinstance(event, neutral.ThinkingDelta))
     begun = [event for event in events if isinstance(event, neutral.ToolStart)]
     assert [call[1] for call in said["calls"]] == [event.name for event in begun]

@@ -4,12 +4,15 @@ import json
 from typing import Any
 
 from anthropic.types import RawMessageStreamEvent
+from cohere.v2.types.v2chat_stream_response import V2ChatStreamResponse
 from google.genai.types import GenerateContentResponse
+from openai.types import Completion
 from openai.types.chat import ChatCompletionChunk
 from openai.types.responses import ResponseStreamEvent
 from pydantic import TypeAdapter
 
 _CLAUDE_EVENT = TypeAdapter(RawMessageStreamEvent)
+_COHERE_EVENT = TypeAdapter(V2ChatStreamResponse)
 _RESPONSES_EVENT = TypeAdapter(ResponseStreamEvent)
 
 
@@ -174,3 +177,61 @@ def check_responses(stream: bytes, *, failed: bool = False) -> dict[str, Any]:
             event["delta"] for event in found if event["type"] == "response.reasoning_summary_text.delta"
         )
     return {"text": text, "thoughts": thoughts, "calls": calls, "finish": final["status"], "usage": final["usage"]}
+
+
+def check_cohere(stream: bytes, *, failed: bool = False) -> dict[str, Any]:
+    """message-start, contents and calls that never overlap and count up, message-end."""
+    names = [line[7:].decode() for line in stream.split(b"\n") if line.startswith(b"event: ")]
+    found = [json.loads(payload) for payload in payloads(stream)]
+    assert names == [event["type"] for event in found]
+    assert names[0] == "message-start" and names[-1] == "message-end"
+    assert names.count("message-start") == names.count("message-end") == 1
+    text, thoughts, calls, count, is_open = "", "", [], 0, False
+    for event in found:
+        _COHERE_EVENT.validate_python(event)
+        message = (event.get("delta") or {}).get("message") or {}
+        match event["type"]:
+            case "content-start" | "tool-call-start":
+                assert not is_open and event["index"] == count
+                is_open, count = True, count + 1
+                if "tool_calls" in message:
+                    call = message["tool_calls"]
+                    calls.append([call["id"], call["function"]["name"], ""])
+            case "content-delta":
+                assert is_open and event["index"] == count - 1
+                text += message["content"].get("text", "")
+                thoughts += message["content"].get("thinking", "")
+            case "tool-call-delta":
+                assert is_open
+                calls[-1][2] += message["tool_calls"]["function"]["arguments"]
+            case "content-end" | "tool-call-end":
+                assert is_open
+                is_open = False
+    end = found[-1]["delta"]
+    assert failed == bool(end.get("error"))
+    assert failed or not is_open
+    return {
+        "text": text,
+        "thoughts": thoughts,
+        "calls": calls,
+        "finish": end["finish_reason"],
+        "usage": end.get("usage"),
+    }
+
+
+def check_completions(stream: bytes, *, failed: bool = False) -> dict[str, Any]:
+    found = payloads(stream)
+    assert found[-1] == b"[DONE]"
+    text, finish, usage = "", None, None
+    for payload in found[:-1]:
+        value = json.loads(payload)
+        if "error" in value:
+            assert failed
+            continue
+        assert usage is None
+        usage = value.get("usage")
+        for choice in value["choices"]:
+            assert value["object"] == "text_completion" and choice["logprobs"] is None
+            text += Completion.construct(**value).choices[0].text
+            finish = choice["finish_reason"] or finish
+    return {"text": text, "thoughts": None, "calls": None, "finish": finish, "usage": usage}

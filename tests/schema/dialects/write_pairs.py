@@ -10,7 +10,7 @@ from schema.dialects.errors import BadAnswer, DialectError
 from schema.dialects.registry import get_dialect
 from tests.schema.dialects.golden import GOLDEN, cases, read
 
-NAMES = ["openai", "claude", "gemini", "responses"]
+NAMES = ["openai", "claude", "gemini", "responses", "cohere"]
 TARGETS = {
     "openai": Target("gpt-5", name="OpenAI"),
     "claude": Target("claude-sonnet-4-5", name="Claude"),
