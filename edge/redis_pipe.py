@@ -1,0 +1,204 @@
+"""The hot path's Redis connection: all commands of one loop tick leave in one write, answers resolve in order.
+
+redis-py spends more CPU on one command than the whole call may cost, so the relay speaks RESP itself (hiredis packs and
+parses). Everything that is not hot uses redis-py. A lost connection fails what was in flight and is reopened in the
+background; until then every command fails at once with RedisAway, so that callers can answer 503 without waiting.
+"""
+
+import asyncio
+import ssl
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import hiredis
+from msgspec import Struct
+
+CONNECT_TIMEOUT_S = 3.0
+ANSWER_TIMEOUT_S = 3.0  # a server that hangs longer counts as away
+RECONNECT_S_MAX = 1.0
+IN_FLIGHT_MAX = 50_000  # commands; beyond it the edge is overloaded and says so
+
+
+class RedisAway(Exception):
+    """No connection, or it broke before the answer came: the command may or may not have been carried out."""
+
+
+class RedisAddress(Struct, frozen=True):
+    """What a Redis URL says."""
+
+    host: str = "127.0.0.1"
+    port: int = 6379
+    path: str = ""  # of a unix socket; empty: TCP
+    username: str = ""
+    password: str = ""
+    database: int = 0
+    tls: bool = False
+
+
+def read_redis_url(url: str) -> RedisAddress:
+    """redis://[user:pass@]host:port/db, rediss://…, unix://[user:pass@]/path?db=N. Raises ValueError."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("redis", "rediss", "unix"):
+        raise ValueError("a Redis address starts with redis://, rediss:// or unix://")
+    query = parse_qs(parts.query)
+    user, password = unquote(parts.username or ""), unquote(parts.password or "")
+    if parts.scheme == "unix":
+        return RedisAddress(path=parts.path, username=user, password=password, database=int(query.get("db", ["0"])[0]))
+    database = int(parts.path.strip("/") or query.get("db", ["0"])[0])
+    return RedisAddress(
+        host=parts.hostname or "127.0.0.1",
+        port=parts.port or 6379,
+        username=user,
+        password=password,
+        database=database,
+        tls=parts.scheme == "rediss",
+    )
+
+
+class _Wire(asyncio.Protocol):
+    def __init__(self, pipe: "RedisPipe") -> None:
+        self.pipe = pipe
+        self.transport: Any = None
+        self.reader = hiredis.Reader()
+        self.waiting: deque[asyncio.Future[Any]] = deque()
+
+    def connection_made(self, transport: Any) -> None:
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        reader, waiting = self.reader, self.waiting
+        reader.feed(data)
+        while (answer := reader.gets()) is not False:
+            future = waiting.popleft()
+            if future.done():
+                continue
+            if isinstance(answer, hiredis.ReplyError):
+                future.set_exception(answer)
+            else:
+                future.set_result(answer)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.pipe._lost(self)
+        while self.waiting:
+            future = self.waiting.popleft()
+            if not future.done():
+                future.set_exception(RedisAway("the connection to Redis broke"))
+                future.exception()  # whoever gave up waiting must not be warned about it
+
+
+class RedisPipe:
+    """One auto-pipelined connection. `await pipe.execute(b"GET", key)`; never blocks on a dead server."""
+
+    def __init__(self, url: str, *, on_connect: Callable[[], Awaitable[None]] | None = None) -> None:
+        self._address = read_redis_url(url)
+        self._loop = asyncio.get_running_loop()
+        self._wire: _Wire | None = None
+        self._out: list[bytes] = []
+        self._flush_due = False
+        self._closed = False
+        self._reconnecting: asyncio.Task[None] | None = None
+        self._watch: asyncio.TimerHandle | None = None
+        self._oldest_sent_at = 0.0
+        self.on_connect = on_connect  # awaited after every successful connect, before waiters are told
+
+    @property
+    def connected(self) -> bool:
+        return self._wire is not None
+
+    async def connect(self) -> None:
+        """Open the connection. Raises OSError, TimeoutError or hiredis.ReplyError (wrong password)."""
+        address = self._address
+        async with asyncio.timeout(CONNECT_TIMEOUT_S):
+            if address.path:
+                _, wire = await self._loop.create_unix_connection(lambda: _Wire(self), address.path)
+            else:
+                _, wire = await self._loop.create_connection(
+                    lambda: _Wire(self),
+                    address.host,
+                    address.port,
+                    ssl=ssl.create_default_context() if address.tls else None,
+                )
+            if address.password:
+                login = (address.username, address.password) if address.username else (address.password,)
+                await self._direct(wire, "AUTH", *login)
+            if address.database:
+                await self._direct(wire, "SELECT", str(address.database))
+            await self._direct(wire, "PING")
+        self._wire = wire
+        if self.on_connect is not None:
+            await self.on_connect()
+
+    def _direct(self, wire: _Wire, *command: str) -> "asyncio.Future[Any]":
+        future: asyncio.Future[Any] = self._loop.create_future()
+        wire.waiting.append(future)
+        wire.transport.write(hiredis.pack_command(command))
+        return future
+
+    def execute(self, *command: bytes | str | int) -> "asyncio.Future[Any]":
+        """Queue one command; the future holds its answer, or RedisAway, or hiredis.ReplyError."""
+        future: asyncio.Future[Any] = self._loop.create_future()
+        wire = self._wire
+        if wire is None or len(wire.waiting) > IN_FLIGHT_MAX:
+            future.set_exception(RedisAway("Redis is away" if wire is None else "too many commands in flight"))
+            return future
+        self._out.append(hiredis.pack_command(command))
+        wire.waiting.append(future)
+        if not self._flush_due:
+            self._flush_due = True
+            self._loop.call_soon(self._flush)
+        return future
+
+    def _flush(self) -> None:
+        self._flush_due = False
+        out, self._out = self._out, []
+        wire = self._wire
+        if wire is None:
+            return  # connection_lost has failed the futures
+        wire.transport.write(out[0] if len(out) == 1 else b"".join(out))
+        if self._watch is None:
+            self._watch = self._loop.call_later(ANSWER_TIMEOUT_S, self._check_alive, wire, wire.waiting[0])
+
+    def _check_alive(self, wire: _Wire, oldest: "asyncio.Future[Any]") -> None:
+        self._watch = None
+        if self._wire is not wire:
+            return
+        if oldest.done():
+            if wire.waiting:
+                self._watch = self._loop.call_later(ANSWER_TIMEOUT_S, self._check_alive, wire, wire.waiting[0])
+            return
+        wire.transport.abort()  # half-open or hanging: connection_lost tells everybody
+
+    def _lost(self, wire: _Wire) -> None:
+        if self._wire is not wire:
+            return
+        self._wire = None
+        self._out.clear()
+        if not self._closed and self._reconnecting is None:
+            self._reconnecting = self._loop.create_task(self._reconnect())
+
+    async def _reconnect(self) -> None:
+        pause_s = 0.02
+        try:
+            while not self._closed:
+                try:
+                    await self.connect()
+                    return
+                except (OSError, TimeoutError, RedisAway, hiredis.HiredisError):
+                    self._wire = None
+                    await asyncio.sleep(pause_s)
+                    pause_s = min(pause_s * 2, RECONNECT_S_MAX)
+        finally:
+            self._reconnecting = None
+            if self._wire is None and not self._closed and not self._loop.is_closed():
+                self._reconnecting = self._loop.create_task(self._reconnect())
+
+    async def close(self) -> None:
+        self._closed = True
+        if self._reconnecting is not None:
+            self._reconnecting.cancel()
+        if self._watch is not None:
+            self._watch.cancel()
+        if self._wire is not None:
+            self._wire.transport.close()
