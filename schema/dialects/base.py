@@ -57,6 +57,7 @@ class Target(Struct, frozen=True):
     claude: ClaudeOptions = ClaudeOptions()
     gemini: GeminiOptions = GeminiOptions()
     openai: OpenAIOptions = OpenAIOptions()
+    system_prompt: str = ""  # of the channel; replaces the client's; '' = none
     cohere_safety_mode: str = ""  # COHERE_SAFETY_SETTING; '' or NONE: not sent
     quirks: frozenset[str] = frozenset()
     name: str = "this provider"  # for messages of Unsupported; never an address

@@ -13,7 +13,8 @@ from schema.dialects.body import encode
 
 def _entry(model: ListedModel) -> dict[str, Any]:
     created = datetime.fromtimestamp(model.created_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return {"type": "model", "id": model.id, "display_name": model.display_name or model.id, "created_at": created}
+    named = {"type": "model", "id": model.id, "display_name": model.display_name or model.id}
+    return named | {"created_at": created, "lifecycle": "active"}
 
 
 def write_models(models: Sequence[ListedModel]) -> bytes:

@@ -8,6 +8,7 @@ from schema.dialects.base import Target
 from schema.dialects.body import encode
 from schema.dialects.claude.request_writer import default_max_tokens, thinking_members, wants_adaptive
 from schema.dialects.errors import DialectError
+from schema.dialects.system_prompt import set_system_prompt
 
 _decode = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode_any = msgspec.json.decode
@@ -35,6 +36,8 @@ def edit_request(body: bytes, target: Target) -> bytes:
         names = (asked_for, target.model) if isinstance(asked_for, str) else (target.model,)
         members["max_tokens"] = default_max_tokens(target.claude.default_max_tokens, *names)
     members.pop("group", None)  # the playground's own member
+    if target.system_prompt:
+        set_system_prompt("claude", members, target.system_prompt)
     if target.reasoning is not None and target.reasoning.mode == "on" and "thinking" not in members:
         _think(members, target)
     return body if members == before else encode(members)

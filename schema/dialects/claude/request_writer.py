@@ -18,6 +18,7 @@ from schema.dialects.features import note_dropped, refuse_modalities, refuse_nee
 from schema.dialects.ids import safe_tool_id
 from schema.dialects.openai.request_writer import effort_of, schema_sentence
 from schema.dialects.suffixes import CLAUDE_BUDGET_MIN, claude_thinking
+from schema.dialects.system_prompt import with_system_prompt
 from schema.dialects.turns import ends_in_unthought_tool_turn, merge_neighbours
 
 _TEXT_ONLY = frozenset({"text"})
@@ -33,6 +34,7 @@ def write_request(request: neutral.Request, target: Target, dropped: list[str] |
 
 def request_members(request: neutral.Request, target: Target, dropped: list[str] | None = None) -> dict[str, Any]:
     """The body as a dict, for hosts that put it into something else."""
+    request = with_system_prompt(request, target.system_prompt)
     refuse_needed(request, target.name)
     refuse_modalities(request, _TEXT_ONLY, target.name)
     options, turns = target.claude, merge_neighbours(request.turns)
@@ -155,6 +157,8 @@ def _document(document: neutral.Document, target: Target) -> dict[str, Any]:
         source = {"type": "base64", "media_type": "application/pdf", "data": document.data}
     elif document.data and (document.media_type.startswith("text/") or document.media_type == "application/json"):
         source = {"type": "text", "media_type": "text/plain", "data": decoded_text(document.data)}
+    elif document.file_id:
+        raise Unsupported("files by id", target.name)
     else:
         raise Unsupported(f"files of type {document.media_type or 'unknown'}", target.name)
     block: dict[str, Any] = {"type": "document", "source": source}

@@ -39,10 +39,13 @@ class CohereMeter:
             return ""
         if not isinstance(message, wire.AnswerMessage):
             return ""
-        texts = [(part.text or "") + (part.thinking or "") for part in message.content or ()]
+        texts = [message.tool_plan or ""] + [
+            (part.text or "") + (part.thinking or "") for part in message.content or ()
+        ]
         for call in message.tool_calls or ():
             arguments = call.function.arguments if call.function else None
-            texts.append(arguments if isinstance(arguments, str) else "")
+            name = call.function.name if call.function else None
+            texts += [name or "", arguments if isinstance(arguments, str) else ""]
         return "".join(texts)
 
     def is_error_event(self, payload: bytes) -> bool:

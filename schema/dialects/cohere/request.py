@@ -13,6 +13,7 @@ from schema.dialects.errors import DialectError, Unsupported
 from schema.dialects.features import note_dropped, refuse_modalities, refuse_needed
 from schema.dialects.openai.request_reader import read_function, read_image, read_tool_call
 from schema.dialects.openai.request_writer import system_text
+from schema.dialects.system_prompt import with_system_prompt
 
 _TEXT_ONLY = frozenset({"text"})
 _EFFORT_BUDGET = {"minimal": 512, "low": 1024, "medium": 8192, "high": 24_576, "xhigh": 31_000, "max": 31_000}
@@ -116,6 +117,7 @@ def _read_format(wish: wire.Format | None) -> neutral.ResponseFormat | None:
 
 
 def write_request(request: neutral.Request, target: Target, dropped: list[str] | None = None) -> bytes:
+    request = with_system_prompt(request, target.system_prompt)
     refuse_needed(request, target.name)
     refuse_modalities(request, _TEXT_ONLY, target.name)
     sampling = request.sampling

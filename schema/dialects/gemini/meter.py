@@ -16,7 +16,7 @@ class _Candidate(Struct, frozen=True, rename="camel"):
 class _Event(Struct, frozen=True, rename="camel"):
     usage_metadata: wire.Usage | None = None
     candidates: list[_Candidate] | None = None
-    error: msgspec.Raw | None = None
+    error: msgspec.Raw = msgspec.Raw()
 
 
 _decode = msgspec.json.Decoder(_Event).decode
@@ -55,7 +55,7 @@ class GenerateMeter:
         if b'"error"' not in payload:
             return False
         event = self._event(payload)
-        return event is not None and event.error is not None and bytes(event.error) != b"null"
+        return event is not None and bytes(event.error) not in (b"", b"null")
 
     def is_end_event(self, payload: bytes) -> bool:
         event = self._event(payload) if b'"finishReason"' in payload else None

@@ -8,6 +8,7 @@ from schema.dialects.base import Target
 from schema.dialects.body import encode
 from schema.dialects.errors import DialectError
 from schema.dialects.gemini.request_writer import thinking_config
+from schema.dialects.system_prompt import set_system_prompt
 
 _decode = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _CONFIG_NAMES = ("generationConfig", "generation_config")
@@ -21,6 +22,9 @@ def edit_request(body: bytes, target: Target) -> bytes:
     try:
         members: dict[str, Any] = dict(_decode(body))
         changed = members.pop("model", None) is not None  # stands in the URL; the mapped name may differ
+        if target.system_prompt:
+            set_system_prompt("gemini", members, target.system_prompt)
+            changed = True
         if target.reasoning is not None:
             changed = _think(members, target) or changed
     except msgspec.DecodeError as error:

@@ -14,6 +14,7 @@ from schema.dialects.errors import DialectError, Unsupported
 from schema.dialects.features import note_dropped, refuse_modalities, refuse_needed
 from schema.dialects.gemini.json_schema import clean_schema
 from schema.dialects.suffixes import gemini_budget
+from schema.dialects.system_prompt import with_system_prompt
 from schema.dialects.turns import merge_neighbours, tool_names
 
 _MODALITIES = frozenset({"text", "image", "audio"})
@@ -40,6 +41,7 @@ def write_request(request: neutral.Request, target: Target, dropped: list[str] |
 
 def request_members(request: neutral.Request, target: Target, dropped: list[str] | None = None) -> dict[str, Any]:
     """The body as a dict; the model stands in the URL."""
+    request = with_system_prompt(request, target.system_prompt)
     refuse_needed(request, target.name)
     refuse_modalities(request, _MODALITIES, target.name)
     body: dict[str, Any] = {"contents": _contents(request, target)}

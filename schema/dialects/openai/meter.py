@@ -17,7 +17,7 @@ class _Choice(Struct, frozen=True):
 class _Chunk(Struct, frozen=True):
     usage: Usage | None = None
     choices: list[_Choice] | None = None
-    error: msgspec.Raw | None = None
+    error: msgspec.Raw = msgspec.Raw()
 
 
 _decode = msgspec.json.Decoder(_Chunk).decode
@@ -69,7 +69,7 @@ class ChatMeter:
         if b'"error"' not in payload:
             return False
         chunk = self._chunk(payload)
-        return chunk is not None and chunk.error is not None and bytes(chunk.error) != b"null"
+        return chunk is not None and bytes(chunk.error) not in (b"", b"null")
 
     def is_end_event(self, payload: bytes) -> bool:
         if payload[:6] == b"[DONE]":

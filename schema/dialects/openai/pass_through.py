@@ -9,6 +9,7 @@ from schema.dialects.body import encode
 from schema.dialects.errors import DialectError
 from schema.dialects.openai.request_writer import effort_of
 from schema.dialects.suffixes import is_reasoning_model, takes_developer
+from schema.dialects.system_prompt import set_system_prompt
 
 _decode = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode_messages = msgspec.json.Decoder(list[dict[str, msgspec.Raw]]).decode
@@ -32,6 +33,8 @@ def edit_request(body: bytes, target: Target) -> bytes:
         else:
             members.pop("stream_options", None)
         members.pop("group", None)  # the playground's own member
+        if target.system_prompt:
+            set_system_prompt("openai", members, target.system_prompt)
         if is_reasoning_model(target.model, target.openai.reasoning_prefixes):
             _reasoning_rules(members, target)
         elif target.reasoning is not None and target.reasoning.effort:

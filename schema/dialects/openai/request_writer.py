@@ -12,6 +12,7 @@ from schema.dialects.body import encode
 from schema.dialects.errors import Unsupported
 from schema.dialects.features import note_dropped, refuse_modalities, refuse_needed
 from schema.dialects.suffixes import is_reasoning_model, takes_developer
+from schema.dialects.system_prompt import with_system_prompt
 
 _MODALITIES = frozenset({"text", "audio", "image"})
 _BUDGET_EFFORT = ((2048, "low"), (16_384, "medium"))  # a smaller budget is that effort; a greater one is high
@@ -23,6 +24,7 @@ def write_request(request: neutral.Request, target: Target, dropped: list[str] |
 
 def request_members(request: neutral.Request, target: Target, dropped: list[str] | None = None) -> dict[str, Any]:
     """The body as a dict, for providers that change a member or two."""
+    request = with_system_prompt(request, target.system_prompt)
     refuse_needed(request, target.name)
     refuse_modalities(request, _MODALITIES, target.name)
     options, sampling = target.openai, request.sampling

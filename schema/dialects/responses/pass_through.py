@@ -9,6 +9,7 @@ from schema.dialects.body import encode
 from schema.dialects.errors import DialectError
 from schema.dialects.openai.request_writer import effort_of
 from schema.dialects.suffixes import is_reasoning_model
+from schema.dialects.system_prompt import set_system_prompt
 
 _decode = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode_any = msgspec.json.decode
@@ -22,6 +23,8 @@ def edit_request(body: bytes, target: Target) -> bytes:
         if "model" not in members or _decode_any(members["model"]) != target.model:
             members["model"] = target.model
         members.pop("group", None)  # the playground's own member
+        if target.system_prompt:
+            set_system_prompt("responses", members, target.system_prompt)
         if is_reasoning_model(target.model, target.openai.reasoning_prefixes):
             members.pop("temperature", None)
         effort = effort_of(target.reasoning) if target.reasoning is not None else ""

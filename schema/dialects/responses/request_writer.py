@@ -12,6 +12,7 @@ from schema.dialects.errors import Unsupported
 from schema.dialects.features import note_dropped, refuse_modalities, refuse_needed
 from schema.dialects.openai.request_writer import effort_of, system_text
 from schema.dialects.suffixes import is_reasoning_model
+from schema.dialects.system_prompt import with_system_prompt
 
 _TEXT_ONLY = frozenset({"text"})
 _SERVER_TOOLS: dict[str, dict[str, Any]] = {
@@ -21,6 +22,7 @@ _SERVER_TOOLS: dict[str, dict[str, Any]] = {
 
 
 def write_request(request: neutral.Request, target: Target, dropped: list[str] | None = None) -> bytes:
+    request = with_system_prompt(request, target.system_prompt)
     refuse_needed(request, target.name)
     refuse_modalities(request, _TEXT_ONLY, target.name)
     reasons = is_reasoning_model(target.model, target.openai.reasoning_prefixes)
