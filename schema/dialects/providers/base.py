@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Literal, Protocol
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from schema.dialects import neutral
 from schema.dialects.files import Fetched
@@ -43,14 +43,14 @@ class Settings(Struct, frozen=True):
     force_stream_options: bool = True  # FORCE_STREAM_OPTION
     azure_api_version: str = "2025-04-01-preview"  # AZURE_DEFAULT_API_VERSION
     reasoning_prefixes: tuple[str, ...] = ("o1", "o3", "o4", "gpt-5")
-    claude_default_max_tokens: Mapping[str, int] = {"default": 8192}
+    claude_default_max_tokens: Mapping[str, int] = field(default_factory=lambda: {"default": 8192})
     claude_thinking: bool = True  # claude.thinking_adapter_enabled
     claude_thinking_share: Decimal = Decimal("0.8")
     claude_headers: Mapping[
         str, Mapping[str, list[str]]
     ] = {}  # claude.model_headers_settings: model -> header -> values
     gemini_safety: Mapping[str, str] = {}  # gemini.safety_settings
-    gemini_versions: Mapping[str, str] = {"default": "v1beta"}  # gemini.version_settings
+    gemini_versions: Mapping[str, str] = field(default_factory=lambda: {"default": "v1beta"})  # gemini.version_settings
     gemini_thinking: bool = False  # gemini.thinking_adapter_enabled
     gemini_thinking_share: Decimal = Decimal("0.6")
     gemini_images_max: int = 16  # GEMINI_VISION_MAX_IMAGE_NUM
