@@ -1,0 +1,8 @@
+// Channel health.
+import { useTranslation } from "react-i18next";
+import { PageHeader } from "@/shared/components/PageHeader";
+
+export default function HealthPage() {
+  const { t } = useTranslation();
+  return <PageHeader title={t("health.title")} />;
+}

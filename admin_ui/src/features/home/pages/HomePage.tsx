@@ -1,0 +1,8 @@
+// Home.
+import { useTranslation } from "react-i18next";
+import { PageHeader } from "@/shared/components/PageHeader";
+
+export default function HomePage() {
+  const { t } = useTranslation();
+  return <PageHeader title={t("home.title")} />;
+}

@@ -1,0 +1,26 @@
+// The loaded-later part of TimeChart: Mantine's charts in our dress.
+import "@mantine/charts/styles.css";
+import { AreaChart, BarChart, LineChart } from "@mantine/charts";
+import type { TimeChartProps } from "./TimeChart";
+
+export default function MantineChart({ rows, series, kind = "area", stacked = false, height = 220, formatValue }: TimeChartProps) {
+  const shared = {
+    h: height,
+    data: rows,
+    dataKey: "label",
+    series: series.map(({ name, label, color }) => ({ name, label, color })),
+    valueFormatter: formatValue,
+    withLegend: series.length > 1,
+    legendProps: { verticalAlign: "bottom" as const },
+    tickLine: "none" as const,
+    gridAxis: "y" as const,
+    yAxisProps: { width: 62 },
+    xAxisProps: { minTickGap: 32 },
+    tooltipAnimationDuration: 0,
+  };
+  if (kind === "bar") return <BarChart {...shared} {...(stacked ? { type: "stacked" as const } : {})} maxBarWidth={28} barProps={{ isAnimationActive: false }} />;
+  if (kind === "line") return <LineChart {...shared} curveType="monotone" withDots={false} strokeWidth={2} lineProps={{ isAnimationActive: false }} />;
+  return (
+    <AreaChart {...shared} {...(stacked ? { type: "stacked" as const } : {})} curveType="monotone" withDots={false} strokeWidth={2} fillOpacity={0.18} areaProps={{ isAnimationActive: false }} />
+  );
+}

@@ -1,0 +1,11 @@
+// Asks before a page or dialog with unsaved changes is left.
+import { useBlocker } from "@tanstack/react-router";
+import { useTranslation } from "react-i18next";
+
+/** Guards navigation and closing the tab while `dirty`. Dialogs call the returned function before they close: true = may close. */
+export function useUnsavedGuard(dirty: boolean): () => boolean {
+  const { t } = useTranslation();
+  const mayLeave = () => !dirty || window.confirm(t("shared.unsaved"));
+  useBlocker({ shouldBlockFn: () => !mayLeave(), enableBeforeUnload: () => dirty, disabled: !dirty });
+  return mayLeave;
+}
