@@ -221,12 +221,12 @@ class Start(Struct, frozen=True):
     created_s: int = 0
 
 
-class TextDelta(Struct, frozen=True):
+class TextDelta(Struct, frozen=True, gc=False):
     text: str
     choice: int = 0
 
 
-class ThinkingDelta(Struct, frozen=True):
+class ThinkingDelta(Struct, frozen=True, gc=False):
     text: str
     choice: int = 0
 
@@ -249,7 +249,7 @@ class ToolStart(Struct, frozen=True):
     choice: int = 0
 
 
-class ToolArgs(Struct, frozen=True):
+class ToolArgs(Struct, frozen=True, gc=False):
     i: int
     text: str  # a piece of the JSON text
     choice: int = 0

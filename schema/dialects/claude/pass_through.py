@@ -11,6 +11,7 @@ from schema.dialects.errors import DialectError
 from schema.dialects.system_prompt import set_system_prompt
 
 _decode = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_decode_messages = msgspec.json.Decoder(list[dict[str, msgspec.Raw]]).decode
 _decode_any = msgspec.json.decode
 
 
@@ -38,9 +39,41 @@ def edit_request(body: bytes, target: Target) -> bytes:
     members.pop("group", None)  # the playground's own member
     if target.system_prompt:
         set_system_prompt("claude", members, target.system_prompt)
+    _drop_unproven_thinking(members)
     if target.reasoning is not None and target.reasoning.mode == "on" and "thinking" not in members:
         _think(members, target)
     return body if members == before else encode(members)
+
+
+def _drop_unproven_thinking(members: dict[str, Any]) -> None:
+    """Thoughts of another provider's model, which we once showed this client, have no signature: Claude refuses them.
+
+    If the turn that the tools now answer loses its thoughts, Claude would refuse to think on: thinking is off then.
+    """
+    raw = bytes(members.get("messages", b""))
+    if b'"signature":""' not in raw and b'"signature": ""' not in raw:
+        return
+    messages = _decode_messages(raw)
+    unthought = False
+    for message in messages:
+        content = _decode_any(message["content"]) if "content" in message else None
+        if not isinstance(content, list):
+            continue
+        kept = [block for block in content if not _is_unproven(block)]
+        if len(kept) < len(content):
+            message["content"] = msgspec.Raw(encode(kept or [{"type": "text", "text": "..."}]))
+            unthought = not any(isinstance(block, dict) and block.get("type") == "thinking" for block in kept)
+    members["messages"] = msgspec.Raw(encode(messages))
+    last = _decode_any(messages[-1].get("content", b"null")) if messages else None
+    answers = isinstance(last, list) and any(
+        isinstance(part, dict) and part.get("type") == "tool_result" for part in last
+    )
+    if unthought and answers:
+        members.pop("thinking", None)
+
+
+def _is_unproven(block: Any) -> bool:
+    return isinstance(block, dict) and block.get("type") == "thinking" and not block.get("signature")
 
 
 def _think(members: dict[str, Any], target: Target) -> None:

@@ -77,7 +77,7 @@ def _choice(candidate: wire.Candidate, at: int) -> neutral.Choice:
         if isinstance(block, neutral.Text) and isinstance(last, neutral.Text):
             blocks[-1] = neutral.Text(last.text + block.text)
         elif isinstance(block, neutral.Thinking) and isinstance(last, neutral.Thinking):
-            blocks[-1] = neutral.Thinking(last.text + block.text, block.signature or last.signature)
+            blocks[-1] = neutral.Thinking(last.text + block.text)
         else:
             blocks.append(block)
     citations = read_citations(candidate.grounding_metadata)
@@ -100,7 +100,7 @@ def read_part(part: wire.Part) -> neutral.Block | None:
         return neutral.ToolCall(call.id or "", call.name, arguments, part.thought_signature or "")
     if part.text is not None:
         if part.thought:
-            return neutral.Thinking(part.text, part.thought_signature or "")
+            return neutral.Thinking(part.text)  # its signature would be taken for Claude's
         return neutral.Text(part.text) if part.text else None
     if part.inline_data is not None:
         return read_blob(part.inline_data)

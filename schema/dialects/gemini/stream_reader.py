@@ -16,7 +16,10 @@ from schema.usage import TokenUsage
 
 
 class EventReader:
-    """State of one stream: calls are numbered per candidate, and usage is told only when it changed."""
+    """State of one stream: calls are numbered per candidate, and usage is told only when it changed.
+
+    Signatures of texts and thoughts are not told: no other dialect can bring them back, and Claude would refuse them.
+    """
 
     def __init__(self) -> None:
         self.finished = False
@@ -27,10 +30,10 @@ class EventReader:
         self._finished: set[int] = set()
 
     def feed(self, data: bytes) -> list[neutral.Event]:
-        events: list[neutral.Event] = []
-        for payload in self._frames.feed(data):
-            events += self.read(payload)
-        return events
+        frames = self._frames.feed(data)
+        if len(frames) == 1:
+            return self.read(frames[0])
+        return [event for payload in frames for event in self.read(payload)]
 
     def close(self) -> list[neutral.Event]:
         events: list[neutral.Event] = []
@@ -72,8 +75,6 @@ class EventReader:
                     events.append(
                         neutral.ThinkingDelta(part.text, at) if part.thought else neutral.TextDelta(part.text, at)
                     )
-                if part.thought_signature:
-                    events.append(neutral.Signature(part.thought_signature, at))
             else:
                 self._rare(part, at, events)
         events += [neutral.CitationOut(citation, at) for citation in read_citations(candidate.grounding_metadata)]

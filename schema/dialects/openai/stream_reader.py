@@ -32,10 +32,10 @@ class ChunkReader:
         self._count: dict[int, int] = {}  # calls begun in each choice
 
     def feed(self, data: bytes) -> list[neutral.Event]:
-        events: list[neutral.Event] = []
-        for payload in self._frames.feed(data):
-            events += self.read(payload)
-        return events
+        frames = self._frames.feed(data)
+        if len(frames) == 1:
+            return self.read(frames[0])
+        return [event for payload in frames for event in self.read(payload)]
 
     def close(self) -> list[neutral.Event]:
         events: list[neutral.Event] = []
@@ -54,6 +54,11 @@ class ChunkReader:
             chunk = _decode(payload)
         except (msgspec.DecodeError, UnicodeDecodeError):
             return []
+        choices = chunk.choices
+        if self._started and choices and len(choices) == 1 and chunk.usage is None and not chunk.error:
+            choice = choices[0]
+            if choice.finish_reason is None and choice.delta is not None and _is_text_alone(choice.delta):
+                return [neutral.TextDelta(choice.delta.content, choice.index or 0)]  # type: ignore[arg-type]
         events: list[neutral.Event] = []
         if chunk.error:
             return [neutral.Failed(error_of(chunk.error, status=0))]
@@ -68,7 +73,7 @@ class ChunkReader:
             counted = read_usage(usage)
             if counted is not None:
                 events.append(neutral.UsageEvent(counted))
-        if chunk.citations and self.finished:
+        if chunk.citations is not None and self.finished:
             events += [
                 neutral.CitationOut(neutral.Citation(url=link)) for link in chunk.citations if isinstance(link, str)
             ]
@@ -163,3 +168,18 @@ class ChunkReader:
                 if not call.some_arguments:
                     events.append(neutral.ToolArgs(call.i, "{}", at))
                 events.append(neutral.ToolStop(call.i, at))
+
+
+def _is_text_alone(delta: wire.AnswerMessage) -> bool:
+    """Nearly every chunk; the short cut saves a fifth of its reading."""
+    return type(delta.content) is str and not (
+        not delta.content
+        or delta.reasoning_content
+        or delta.reasoning
+        or delta.tool_calls
+        or delta.annotations
+        or delta.function_call
+        or delta.refusal
+        or delta.audio
+        or delta.images
+    )

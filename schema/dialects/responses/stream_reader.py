@@ -26,10 +26,10 @@ class EventReader:
         self._count = 0
 
     def feed(self, data: bytes) -> list[neutral.Event]:
-        events: list[neutral.Event] = []
-        for payload in self._frames.feed(data):
-            events += self.read(payload)
-        return events
+        frames = self._frames.feed(data)
+        if len(frames) == 1:
+            return self.read(frames[0])
+        return [event for payload in frames for event in self.read(payload)]
 
     def close(self) -> list[neutral.Event]:
         events: list[neutral.Event] = []

@@ -87,6 +87,21 @@ def test_a_client_with_its_own_thinking_only_loses_the_suffix():
     assert edit("claude", body, "c", reasoning=Reasoning("on")) == body.replace(b"c-thinking", b"c")
 
 
+def test_thoughts_of_other_providers_models_do_not_reach_claude():
+    thought = {"type": "thinking", "thinking": "hm", "signature": ""}
+    call = {"type": "tool_use", "id": "t", "name": "f", "input": {"x": 1.5}}
+    messages = [
+        {"role": "user", "content": "u"},
+        {"role": "assistant", "content": [thought, call]},
+        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t", "content": "1"}]},
+    ]
+    body = {"model": "m", "max_tokens": 9, "thinking": {"type": "enabled", "budget_tokens": 5}, "messages": messages}
+    found = json.loads(edit("claude", json.dumps(body).encode(), "m"))
+    assert found["messages"][1]["content"] == [call] and "thinking" not in found
+    proven = json.dumps(body).replace('"signature": ""', '"signature": "c2ln"').encode()
+    assert edit("claude", proven, "m") == proven
+
+
 def test_bedrock_body():
     options = ClaudeOptions(anthropic_version="bedrock-2023-05-31", keep_stream=False)
     found = json.loads(edit("claude", b'{"model":"m","stream":true,"max_tokens":9,"messages":[]}', "m", claude=options))

@@ -26,6 +26,14 @@ def test_an_event_leaves_as_soon_as_its_blank_line_is_there():
     assert reader.feed(b"\n") == [b"b"]
 
 
+def test_a_long_event_costs_its_length_and_not_its_square():
+    reader, piece = FrameReader(), b"x" * 1000
+    assert reader.feed(b"data: ") == []
+    for _ in range(8000):
+        assert reader.feed(piece) == []
+    assert [len(frame) for frame in reader.feed(b"\n\n")] == [8_000_000]
+
+
 def test_an_endless_event_is_refused():
     reader = FrameReader()
     with pytest.raises(EventTooLong):
