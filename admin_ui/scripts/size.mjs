@@ -17,7 +17,7 @@ function collect(key, files, seen) {
   seen.add(key);
   files.add(chunk.file);
   for (const css of chunk.css ?? []) files.add(css);
-  for (const asset of chunk.assets ?? []) if (/inter-latin-wght-normal/.test(asset)) files.add(asset);
+  for (const asset of chunk.assets ?? []) if (/inter-latin/.test(asset)) files.add(asset);
   for (const imported of chunk.imports ?? []) collect(imported, files, seen);
 }
 

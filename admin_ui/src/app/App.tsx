@@ -1,18 +1,14 @@
-// Everything around the pages: theme, queries, dialogs, notifications, router.
+// Everything around the pages: theme, queries, router.
 import { MantineProvider } from "@mantine/core";
-import { ModalsProvider } from "@mantine/modals";
-import { Notifications } from "@mantine/notifications";
 import { QueryClientProvider } from "@tanstack/react-query";
 import { RouterProvider } from "@tanstack/react-router";
 import { useEffect } from "react";
-import { useTranslation } from "react-i18next";
 import { onUnauthorized, session } from "@/shared/api/client";
 import { queryClient } from "./query-client";
 import { router } from "./router";
-import { theme } from "./theme";
+import { cssVariables, theme } from "./theme";
 
 export function App() {
-  const { t } = useTranslation();
   useEffect(
     () =>
       onUnauthorized(() => {
@@ -26,12 +22,9 @@ export function App() {
     [],
   );
   return (
-    <MantineProvider theme={theme} defaultColorScheme="auto">
+    <MantineProvider theme={theme} cssVariablesResolver={cssVariables} defaultColorScheme="auto">
       <QueryClientProvider client={queryClient}>
-        <ModalsProvider labels={{ confirm: t("shared.action.confirm"), cancel: t("shared.action.cancel") }}>
-          <Notifications position="top-center" limit={4} />
-          <RouterProvider router={router} />
-        </ModalsProvider>
+        <RouterProvider router={router} />
       </QueryClientProvider>
     </MantineProvider>
   );

@@ -1,8 +1,7 @@
 // Start: texts first, then the page.
-import "@fontsource-variable/inter/wght.css";
-import "@mantine/core/styles.css";
-import "@mantine/notifications/styles.css";
-import "./app.css";
+import "./styles/fonts.css";
+import "./styles/base.css";
+import "./styles/app.css";
 import { createRoot } from "react-dom/client";
 import { startI18n } from "@/locales";
 import { App } from "./App";

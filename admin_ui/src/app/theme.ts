@@ -1,5 +1,5 @@
 // The look: calm slate surfaces, one violet accent, dense controls; contrast checked for WCAG AA in both schemes.
-import { Badge, Button, Card, createTheme, type MantineColorsTuple, Modal, NumberInput, Paper, Select, TextInput, Tooltip } from "@mantine/core";
+import { createTheme, type CSSVariablesResolver, type MantineColorsTuple } from "@mantine/core";
 
 const medusa: MantineColorsTuple = ["#f1eeff", "#e0daff", "#c0b4ff", "#9f8bff", "#8369fb", "#7152f4", "#6443e2", "#5636c7", "#4a2eac", "#3c258c"];
 const slate: MantineColorsTuple = ["#d3d8e2", "#b6bdcc", "#98a1b4", "#6c7689", "#3f485a", "#2c3444", "#1d2431", "#151b26", "#10151e", "#0b0f16"];
@@ -17,14 +17,34 @@ export const theme = createTheme({
   autoContrast: true,
   luminanceThreshold: 0.35,
   components: {
-    Button: Button.extend({ defaultProps: { size: "sm" } }),
-    Badge: Badge.extend({ defaultProps: { variant: "light", radius: "sm" }, styles: { label: { textTransform: "none", fontWeight: 600 } } }),
-    Card: Card.extend({ defaultProps: { withBorder: true, radius: "lg", padding: "md" } }),
-    Paper: Paper.extend({ defaultProps: { radius: "lg" } }),
-    Tooltip: Tooltip.extend({ defaultProps: { withArrow: true, openDelay: 250, events: { hover: true, focus: true, touch: false } } }),
-    Modal: Modal.extend({ defaultProps: { centered: true, overlayProps: { backgroundOpacity: 0.4, blur: 2 } } }),
-    TextInput: TextInput.extend({ defaultProps: { size: "sm" } }),
-    NumberInput: NumberInput.extend({ defaultProps: { size: "sm" } }),
-    Select: Select.extend({ defaultProps: { size: "sm", comboboxProps: { shadow: "md" } } }),
+    // plain objects, so that the theme does not pull every component into the first load
+    Button: { defaultProps: { size: "sm" } },
+    Badge: { defaultProps: { variant: "light", radius: "sm" }, styles: { label: { textTransform: "none", fontWeight: 600 } } },
+    Card: { defaultProps: { withBorder: true, radius: "lg", padding: "md" } },
+    Paper: { defaultProps: { radius: "lg" } },
+    Tooltip: { defaultProps: { withArrow: true, openDelay: 250, events: { hover: true, focus: true, touch: false } } },
+    Modal: { defaultProps: { centered: true, overlayProps: { backgroundOpacity: 0.4, blur: 2 } } },
+    TextInput: { defaultProps: { size: "sm" } },
+    NumberInput: { defaultProps: { size: "sm" } },
+    Select: { defaultProps: { size: "sm", comboboxProps: { shadow: "md" } } },
+  },
+});
+
+/** Surfaces and lines of ours in place of Mantine's greys; the names --surface, --line … are set in styles/app.css. */
+export const cssVariables: CSSVariablesResolver = () => ({
+  variables: {},
+  light: {
+    "--mantine-color-body": "#ffffff",
+    "--mantine-color-dimmed": "#5b6475",
+    "--mantine-color-default-border": "#dfe3ea",
+    "--mantine-color-text": "#1b2230",
+  },
+  dark: {
+    "--mantine-color-body": "#121823",
+    "--mantine-color-dimmed": "#9aa4b8",
+    "--mantine-color-default-border": "#2a3343",
+    "--mantine-color-default": "#19202c",
+    "--mantine-color-default-hover": "#202938",
+    "--mantine-color-text": "#dfe4ee",
   },
 });

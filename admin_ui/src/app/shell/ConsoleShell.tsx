@@ -1,5 +1,8 @@
 // The frame of the signed-in pages: sidebar by role, top bar, command palette, keyboard navigation.
+import "../styles/full.css";
 import { ActionIcon, AppShell, Avatar, Box, Burger, Button, Group, Kbd, Menu, NavLink, ScrollArea, Text, Tooltip, UnstyledButton } from "@mantine/core";
+import { ModalsProvider } from "@mantine/modals";
+import { Notifications } from "@mantine/notifications";
 import { useDisclosure, useLocalStorage } from "@mantine/hooks";
 import { IconLayoutSidebarLeftCollapse, IconLayoutSidebarLeftExpand, IconLogout, IconSearch, IconUserCircle } from "@tabler/icons-react";
 import { Link, Outlet, useNavigate, useRouterState } from "@tanstack/react-router";
@@ -171,9 +174,12 @@ export function ConsoleShell() {
         )}
       </AppShell.Navbar>
       <AppShell.Main id="main" className={classes.main} tabIndex={-1}>
-        <div className={classes.page}>
-          <Outlet />
-        </div>
+        <ModalsProvider>
+          <div className={classes.page}>
+            <Outlet />
+          </div>
+        </ModalsProvider>
+        <Notifications position="top-center" limit={4} />
       </AppShell.Main>
       <Suspense fallback={null}>
         {overlay === "palette" && <CommandPalette onClose={() => setOverlay(null)} onHelp={() => setOverlay("help")} />}

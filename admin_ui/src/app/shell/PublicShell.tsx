@@ -1,4 +1,5 @@
 // The frame of the visitor's pages: name, links, footer.
+import "../styles/full.css";
 import { ActionIcon, Anchor, Box, Button, Container, Group, Menu, Text } from "@mantine/core";
 import { IconMenu2 } from "@tabler/icons-react";
 import { Link, Outlet } from "@tanstack/react-router";
