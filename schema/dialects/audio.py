@@ -14,7 +14,7 @@ import mutagen
 from msgspec import Struct
 
 from schema.dialects import multipart
-from schema.dialects.body import edit_members, encode, read_object, read_struct
+from schema.dialects.body import UNREADABLE, edit_members, encode, read_object, read_struct
 from schema.dialects.errors import DialectError
 
 _BYTES_PER_S = 16_000  # 128 kbit/s: the guess for recordings whose header says nothing
@@ -176,5 +176,5 @@ def text_of_transcription(body: bytes) -> str:
     """Transcript of an answer in any format, for counting."""
     try:
         return msgspec.json.decode(body, type=_Text).text
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         return body.decode("utf-8", "replace")

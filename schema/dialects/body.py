@@ -7,6 +7,11 @@ import msgspec
 from schema.dialects.errors import DialectError
 
 T = TypeVar("T")
+UNREADABLE = (
+    msgspec.DecodeError,
+    UnicodeDecodeError,
+    RecursionError,
+)  # what decoding raises for bytes that are no JSON
 
 _decode_object = msgspec.json.Decoder(dict[str, Any]).decode
 _decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -17,7 +22,7 @@ def read_object(body: bytes) -> dict[str, Any]:
     """Raises DialectError (400) for what is not a JSON object."""
     try:
         return _decode_object(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise DialectError(f"the body is not a JSON object: {error}", code="invalid_json") from None
 
 
@@ -46,7 +51,7 @@ def edit_members(body: bytes, changes: dict[str, Any]) -> bytes:
         return body
     try:
         members = _decode_members(body)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise DialectError(f"the body is not a JSON object: {error}", code="invalid_json") from None
     for name, value in changes.items():
         if value is None:

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from schema.dialects import neutral
-from schema.dialects.body import encode, read_object
+from schema.dialects.body import UNREADABLE, encode, read_object
 from schema.dialects.claude.request_reader import read_request as read_claude
 from schema.dialects.errors import DialectError
 from schema.dialects.gemini.request_reader import read_request as read_gemini
@@ -50,7 +50,7 @@ def read_count(body: bytes) -> int | None:
     """The provider's own count; None when the answer has none."""
     try:
         answer = msgspec.json.decode(body, type=_Count)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         return None
     return answer.input_tokens if answer.input_tokens is not None else answer.total_tokens
 

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import Struct, field
 
-from schema.dialects.body import encode, read_object, read_struct, without_none
+from schema.dialects.body import UNREADABLE, encode, read_object, read_struct, without_none
 from schema.dialects.errors import BadAnswer, DialectError, Unsupported
 from schema.dialects.gemini.wire import Content, camel_members, parts_of
 from schema.dialects.neutral import UpstreamError
@@ -301,7 +301,7 @@ def _decoded(body: bytes, kind: type[A]) -> A:
     """Raises BadAnswer for what is no answer of this shape, and for an error inside a 200."""
     try:
         answer = msgspec.json.decode(body, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         message = "the upstream's answer cannot be read"
         raise BadAnswer(UpstreamError(message, "upstream_error", "bad_response_body")) from None
     if answer.error:

@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from schema.dialects.body import encode, read_object, read_struct, rest_of, without_none
+from schema.dialects import multipart
+from schema.dialects.body import UNREADABLE, encode, read_object, read_struct, rest_of, without_none
 from schema.dialects.errors import BadAnswer, DialectError
 from schema.dialects.gemini.answer import read_answer as read_gemini
 from schema.dialects.neutral import Image, Json, UpstreamError
@@ -91,6 +92,25 @@ def read_request(body: bytes, *, path_model: str = "") -> ImageRequest:
         wish.user or "",
         rest_of(members, _Wish),
     )
+
+
+def read_form_request(body: bytes, content_type: str) -> tuple[ImageRequest, list[multipart.Part]]:
+    """Edits and variations come as forms; the form itself is sent on with `model` replaced. Variations have no prompt."""
+    parts = multipart.read_parts(body, multipart.boundary_of(content_type))
+    if not any(part.filename is not None for part in parts):
+        raise DialectError("image is required", param="image")
+    fields = {name: multipart.field(body, parts, name) or "" for name in ("model", "prompt", "n", "size", "quality")}
+    if fields["n"] and not fields["n"].isdigit():
+        raise DialectError("n must be a number", param="n")
+    model = fields["model"] or "dall-e-2"
+    request = ImageRequest(
+        model,
+        fields["prompt"],
+        check_count(int(fields["n"]) if fields["n"] else None),
+        check_size(model, fields["size"] or DEFAULT_SIZE),
+        fields["quality"],
+    )
+    return request, parts
 
 
 def check_count(n: int | None) -> int:
@@ -210,15 +230,15 @@ class _ImagenAnswer(Struct, frozen=True):
     error: Any = None
 
 
-_decode_openai = msgspec.json.Decoder(_OpenAIAnswer).decode
-_decode_imagen = msgspec.json.Decoder(_ImagenAnswer).decode
+_decode_openai = msgspec.json.Decoder(_OpenAIAnswer, strict=False).decode
+_decode_imagen = msgspec.json.Decoder(_ImagenAnswer, strict=False).decode
 
 
 def read_openai_answer(body: bytes) -> ImageAnswer:
     """Also Zhipu's, xAI's and SiliconFlow's. Raises BadAnswer when there is no picture."""
     try:
         answer = _decode_openai(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         raise _unreadable() from None
     if answer.error:
         raise BadAnswer(error_of(answer.error, status=0))
@@ -241,7 +261,7 @@ def usage_of_answer(body: bytes) -> TokenUsage | None:
     """Tokens of a passed-through answer, and nothing else of it."""
     try:
         return read_usage(_decode_openai(body).usage)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         return None
 
 
@@ -249,7 +269,7 @@ def count_of_answer(body: bytes) -> int:
     """Pictures in a passed-through answer: what is charged."""
     try:
         return len(_decode_openai(body).data or ())
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         return 0
 
 
@@ -257,7 +277,7 @@ def read_imagen_answer(body: bytes) -> ImageAnswer:
     """Filtered pictures are skipped; if none is left that is the client's error."""
     try:
         answer = _decode_imagen(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         raise _unreadable() from None
     if answer.error:
         raise BadAnswer(error_of(answer.error, status=0))
@@ -314,14 +334,14 @@ class _AliAnswer(Struct, frozen=True):
     message: str | None = None
 
 
-_decode_ali = msgspec.json.Decoder(_AliAnswer).decode
+_decode_ali = msgspec.json.Decoder(_AliAnswer, strict=False).decode
 
 
 def read_ali_task(body: bytes) -> AliTask:
     """Answer of the creation and of each poll."""
     try:
         answer = _decode_ali(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         raise _unreadable() from None
     output = answer.output
     if output is None:

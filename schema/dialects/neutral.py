@@ -328,6 +328,6 @@ def arguments_object(arguments: str) -> Json:
     """Tool arguments as an object. Text that a model got wrong is kept whole, under the name `arguments`."""
     try:
         value = msgspec.json.decode(arguments)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         value = None
     return value if isinstance(value, dict) else {"arguments": arguments}

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from schema.dialects.body import encode, read_object
+from schema.dialects.body import UNREADABLE, encode, read_object
 
 DEPTH_MAX = 16  # members of one path
 
@@ -21,7 +21,7 @@ def read_override(text: str) -> dict[str, Any]:
     """Raises OverrideError for what is no object, or has an operation that we do not know."""
     try:
         override = msgspec.json.decode(text, type=dict[str, Any]) if text.strip() else {}
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise OverrideError(f"the parameter override is not a JSON object: {error}") from None
     operations = override.get("operations", [])
     if not isinstance(operations, list):

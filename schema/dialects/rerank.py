@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from schema.dialects.body import encode, read_object, read_struct, without_none
+from schema.dialects.body import UNREADABLE, encode, read_object, read_struct, without_none
 from schema.dialects.errors import BadAnswer, DialectError
 from schema.dialects.neutral import UpstreamError, json_text
 from schema.dialects.openai.errors import error_of
@@ -159,14 +159,14 @@ class _Answer(Struct, frozen=True):
     message: str | None = None
 
 
-_decode = msgspec.json.Decoder(_Answer).decode
+_decode = msgspec.json.Decoder(_Answer, strict=False).decode
 
 
 def read_answer(body: bytes) -> RerankAnswer:
     """Answer of any provider. Raises BadAnswer for what has no results."""
     try:
         answer = _decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         raise BadAnswer(_unreadable("the upstream's answer cannot be read")) from None
     if answer.error:
         raise BadAnswer(error_of(answer.error, status=0))

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from schema.dialects.body import UNREADABLE
 from schema.dialects.neutral import ToolArgs, ToolStart, ToolStop
 
 ToolEvent = ToolStart | ToolArgs | ToolStop
@@ -83,5 +84,5 @@ def _is_whole(arguments: str) -> bool:
     """Are these all the arguments? Only an object that parses is."""
     try:
         return isinstance(msgspec.json.decode(arguments), dict)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return False

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from schema.dialects import neutral
-from schema.dialects.body import encode
+from schema.dialects.body import UNREADABLE, encode
 from schema.dialects.claude import wire
 from schema.dialects.claude.errors import error_of
 from schema.dialects.claude.usage import read_usage, write_usage
@@ -16,7 +16,7 @@ from schema.dialects.errors import BadAnswer
 from schema.dialects.ids import derived_id, prefixed
 from schema.usage import TokenUsage
 
-_decode = msgspec.json.Decoder(wire.Answer).decode
+_decode = msgspec.json.Decoder(wire.Answer, strict=False).decode
 
 _READ_FINISH: dict[str, neutral.Finish] = {
     "end_turn": "stop",
@@ -44,7 +44,7 @@ def read_answer(body: bytes) -> neutral.Answer:
     """Raises BadAnswer for what is no message, and for an error inside a 200."""
     try:
         answer = _decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         raise BadAnswer(_unreadable("the upstream's answer cannot be read")) from None
     if answer.error or answer.type == "error":
         raise BadAnswer(error_of(answer.error, status=0))

@@ -3,6 +3,7 @@
 import msgspec
 from msgspec import Struct
 
+from schema.dialects.body import UNREADABLE
 from schema.dialects.claude import wire
 from schema.dialects.claude.usage import Usage, merge_usage, read_usage
 from schema.dialects.neutral import json_text
@@ -21,9 +22,9 @@ class _Event(Struct, frozen=True):
     message: _Message | None = None
 
 
-_decode = msgspec.json.Decoder(_Event).decode
-_decode_delta = msgspec.json.Decoder(wire.StreamEvent).decode
-_decode_answer = msgspec.json.Decoder(wire.Answer).decode
+_decode = msgspec.json.Decoder(_Event, strict=False).decode
+_decode_delta = msgspec.json.Decoder(wire.StreamEvent, strict=False).decode
+_decode_answer = msgspec.json.Decoder(wire.Answer, strict=False).decode
 
 
 class MessagesMeter:
@@ -32,7 +33,7 @@ class MessagesMeter:
     def read_usage(self, payload: bytes) -> TokenUsage | None:
         try:
             event = _decode(payload)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except UNREADABLE:
             return None
         usage = event.usage or (event.message.usage if event.message else None)
         return read_usage(usage) if usage else None
@@ -43,7 +44,7 @@ class MessagesMeter:
     def read_text(self, payload: bytes) -> str:
         try:
             event = _decode_delta(payload)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except UNREADABLE:
             return ""
         if event.delta is not None:
             return event.delta.text or event.delta.thinking or event.delta.partial_json or ""
@@ -56,7 +57,7 @@ class MessagesMeter:
     def text_of_answer(self, body: bytes) -> str:
         try:
             answer = _decode_answer(body)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except UNREADABLE:
             return ""
         return "".join(
             (block.text or block.thinking or "") + (block.name or "") + (json_text(block.input) if block.input else "")
@@ -75,5 +76,5 @@ class MessagesMeter:
     def _type(self, payload: bytes) -> str:
         try:
             return _decode(payload).type
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except UNREADABLE:
             return ""

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from schema.dialects.base import Target
-from schema.dialects.body import encode
+from schema.dialects.body import UNREADABLE, encode
 from schema.dialects.claude.request_writer import default_max_tokens, thinking_members, wants_adaptive
 from schema.dialects.errors import DialectError
 from schema.dialects.system_prompt import set_system_prompt
@@ -22,7 +22,7 @@ def edit_request(body: bytes, target: Target) -> bytes:
     """
     try:
         members: dict[str, Any] = dict(_decode(body))
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise DialectError(f"the body is not a JSON object: {error}", code="invalid_json") from None
     before = dict(members)
     asked_for = _value(members, "model")

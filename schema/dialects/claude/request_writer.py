@@ -12,7 +12,7 @@ import msgspec
 
 from schema.dialects import neutral
 from schema.dialects.base import Target
-from schema.dialects.body import encode
+from schema.dialects.body import UNREADABLE, encode
 from schema.dialects.errors import DialectError, Unsupported
 from schema.dialects.features import note_dropped, refuse_modalities, refuse_needed
 from schema.dialects.ids import safe_tool_id
@@ -179,7 +179,7 @@ def _input(call: neutral.ToolCall) -> msgspec.Raw:
     """The arguments as they are, once they are seen to be an object."""
     try:
         _decode_any(call.arguments)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         raise DialectError(
             f"arguments of tool call {call.name!r} are not a JSON object", param="tool_calls.function.arguments"
         ) from None

@@ -6,6 +6,7 @@ Source: Anthropic docs, streaming messages (event flow, delta kinds; usage in me
 import msgspec
 
 from schema.dialects import neutral
+from schema.dialects.body import UNREADABLE
 from schema.dialects.claude import wire
 from schema.dialects.claude.answer import read_citation, read_finish
 from schema.dialects.claude.errors import error_of
@@ -13,7 +14,7 @@ from schema.dialects.claude.usage import Usage, merge_usage, read_usage
 from schema.dialects.sse import FrameReader
 from schema.usage import TokenUsage
 
-_decode = msgspec.json.Decoder(wire.StreamEvent).decode
+_decode = msgspec.json.Decoder(wire.StreamEvent, strict=False).decode
 
 
 class EventReader:
@@ -21,6 +22,7 @@ class EventReader:
 
     def __init__(self) -> None:
         self.finished = False
+        self.skipped = 0
         self._frames = FrameReader()
         self._tools: dict[int, int] = {}  # block index -> number of the tool call
         self._some_arguments: set[int] = set()
@@ -45,7 +47,8 @@ class EventReader:
         """One event; [] for pings, for kinds added after this was written, and for what cannot be read."""
         try:
             event = _decode(payload)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except UNREADABLE:
+            self.skipped += 1
             return []
         match event.type:
             case "content_block_delta":

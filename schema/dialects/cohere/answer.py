@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from schema.dialects import neutral
-from schema.dialects.body import encode
+from schema.dialects.body import UNREADABLE, encode
 from schema.dialects.cohere import wire
 from schema.dialects.errors import BadAnswer
 from schema.dialects.ids import derived_id
@@ -16,7 +16,7 @@ from schema.dialects.openai.request_reader import read_tool_call
 from schema.dialects.openai.usage import disjoint
 from schema.usage import TokenUsage
 
-_decode = msgspec.json.Decoder(wire.Answer).decode
+_decode = msgspec.json.Decoder(wire.Answer, strict=False).decode
 _READ_FINISH: dict[str, neutral.Finish] = {
     "COMPLETE": "stop",
     "STOP_SEQUENCE": "stop",
@@ -54,7 +54,7 @@ def read_answer(body: bytes) -> neutral.Answer:
     """Raises BadAnswer for what is no answer."""
     try:
         answer = _decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         error = neutral.UpstreamError("the upstream's answer cannot be read", "upstream_error", "bad_response_body")
         raise BadAnswer(error) from None
     message = answer.message

@@ -2,14 +2,15 @@
 
 import msgspec
 
+from schema.dialects.body import UNREADABLE
 from schema.dialects.cohere import wire
 from schema.dialects.cohere.answer import read_usage
 from schema.dialects.cohere.stream import EventReader
 from schema.dialects.neutral import TextDelta, ThinkingDelta, ToolArgs
 from schema.usage import TokenUsage
 
-_decode = msgspec.json.Decoder(wire.StreamEvent).decode
-_decode_answer = msgspec.json.Decoder(wire.Answer).decode
+_decode = msgspec.json.Decoder(wire.StreamEvent, strict=False).decode
+_decode_answer = msgspec.json.Decoder(wire.Answer, strict=False).decode
 
 
 class CohereMeter:
@@ -29,13 +30,13 @@ class CohereMeter:
     def usage_of_answer(self, body: bytes) -> TokenUsage | None:
         try:
             return read_usage(_decode_answer(body).usage)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except UNREADABLE:
             return None
 
     def text_of_answer(self, body: bytes) -> str:
         try:
             message = _decode_answer(body).message
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except UNREADABLE:
             return ""
         if not isinstance(message, wire.AnswerMessage):
             return ""
@@ -62,5 +63,5 @@ class CohereMeter:
     def _event(self, payload: bytes) -> wire.StreamEvent | None:
         try:
             return _decode(payload)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except UNREADABLE:
             return None

@@ -9,6 +9,7 @@ import msgspec
 
 from schema.dialects import neutral
 from schema.dialects.base import StreamContext
+from schema.dialects.body import UNREADABLE
 from schema.dialects.cohere import wire
 from schema.dialects.cohere.answer import (
     read_citation,
@@ -23,7 +24,7 @@ from schema.dialects.sse import FrameReader, write_event
 from schema.dialects.tool_order import ToolEvent, ToolQueue
 from schema.usage import TokenUsage
 
-_decode = msgspec.json.Decoder(wire.StreamEvent).decode
+_decode = msgspec.json.Decoder(wire.StreamEvent, strict=False).decode
 _encode = msgspec.json.Encoder().encode
 T = TypeVar("T")
 
@@ -33,6 +34,7 @@ class EventReader:
 
     def __init__(self) -> None:
         self.finished = False
+        self.skipped = 0
         self._frames = FrameReader()
         self._count = 0  # calls begun
         self._open = self._some_arguments = False
@@ -52,7 +54,8 @@ class EventReader:
     def read(self, payload: bytes) -> list[neutral.Event]:
         try:
             event = _decode(payload)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except UNREADABLE:
+            self.skipped += 1
             return []
         delta = event.delta or wire.Delta()
         message = delta.message or wire.DeltaMessage()

@@ -5,10 +5,8 @@ Source: Gemini API reference, GenerateContentResponse, FinishReason, grounding m
 
 from typing import Any
 
-import msgspec
-
 from schema.dialects import neutral
-from schema.dialects.body import encode
+from schema.dialects.body import UNREADABLE, encode
 from schema.dialects.errors import BadAnswer
 from schema.dialects.gemini import wire
 from schema.dialects.gemini.errors import error_of
@@ -39,7 +37,7 @@ def read_answer(body: bytes) -> neutral.Answer:
     """Raises BadAnswer: 400 content_filter for a blocked prompt, 502 for no candidates at all."""
     try:
         answer = wire.decode_answer(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         raise BadAnswer(
             neutral.UpstreamError("the upstream's answer cannot be read", "upstream_error", "bad_response_body")
         ) from None

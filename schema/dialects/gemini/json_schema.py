@@ -5,6 +5,8 @@ Source: Gemini API reference, Schema; structured output guide. Gemini refuses a 
 
 from typing import Any
 
+from schema.dialects.errors import DialectError
+
 _KEPT = frozenset(
     {
         "type",
@@ -29,67 +31,103 @@ _KEPT = frozenset(
     }
 )
 _STRING_FORMATS = frozenset({"enum", "date-time"})
-_DEPTH_MAX = 32  # levels; a schema that refers to itself is cut there
+_NODES_MAX = 20_000  # of one schema with its references inlined; a bomb is refused
+_ANYTHING: dict[str, Any] = {"type": "object"}  # where a schema comes back to itself
 
 
 def clean_schema(schema: dict[str, Any]) -> dict[str, Any]:
-    """What Gemini understands of a JSON Schema: `$ref` inlined, `const` as enum, null types as `nullable`, the rest gone."""
+    """What Gemini understands of a JSON Schema: `$ref` inlined, `const` as enum, null types as `nullable`, the rest gone.
+
+    Raises DialectError (400) for a schema that grows beyond bounds when its references are inlined.
+    """
     definitions = {**_dict(schema.get("definitions")), **_dict(schema.get("$defs"))}
-    return _clean(schema, definitions, 0)
+    try:
+        return _Cleaner(definitions).clean(schema, frozenset())
+    except RecursionError:
+        raise DialectError("the schema is nested too deeply", param="parameters") from None
 
 
 def _dict(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _clean(node: dict[str, Any], definitions: dict[str, Any], depth: int) -> dict[str, Any]:
-    if depth > _DEPTH_MAX:
-        return {"type": "object"}
-    node = _flat(node, definitions)
-    cleaned = {name: value for name, value in node.items() if name in _KEPT}
-    _types(cleaned)
-    _enums(cleaned, node)
-    if cleaned.get("type") == "string" and cleaned.get("format") not in _STRING_FORMATS:
-        cleaned.pop("format", None)
-    properties = cleaned.get("properties")
-    if isinstance(properties, dict):
-        cleaned["properties"] = {
-            name: _clean(_dict(value), definitions, depth + 1) for name, value in properties.items()
-        }
-        required = [name for name in cleaned.get("required") or () if name in properties]
-        cleaned.pop("required", None)
-        if required:
-            cleaned["required"] = required
-    else:
-        cleaned.pop("required", None)
-    if cleaned.get("type") == "array":
-        items = node.get("items")
-        cleaned["items"] = _clean(items, definitions, depth + 1) if isinstance(items, dict) else {"type": "string"}
-    if "anyOf" in cleaned:
-        _alternatives(cleaned, definitions, depth)
-    return cleaned
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
-def _flat(node: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
-    """The node with its reference, its `allOf` and its `oneOf` worked in."""
-    for _ in range(_DEPTH_MAX):
-        reference = node.get("$ref")
-        if not isinstance(reference, str):
-            break
-        rest = {name: value for name, value in node.items() if name != "$ref"}
-        node = _dict(definitions.get(reference.rpartition("/")[2])) | rest
-    for part in node.get("allOf") or ():
-        merged = _flat(_dict(part), definitions)
-        properties = _dict(node.get("properties")) | _dict(merged.get("properties"))
-        required = [*(node.get("required") or ()), *(merged.get("required") or ())]
-        node = merged | node
-        if properties:
-            node["properties"] = properties
-        if required:
-            node["required"] = required
-    if "oneOf" in node and "anyOf" not in node:
-        node = node | {"anyOf": node["oneOf"]}
-    return node
+class _Cleaner:
+    """One schema. `within` are the references that led to a node: to follow one of them again would never end."""
+
+    def __init__(self, definitions: dict[str, Any]) -> None:
+        self._definitions = definitions
+        self._nodes = 0
+
+    def clean(self, node: dict[str, Any], within: frozenset[str]) -> dict[str, Any]:
+        self._count()
+        flat = self._flat(node, within)
+        if flat is None:
+            return _ANYTHING
+        node, within = flat
+        cleaned = {name: value for name, value in node.items() if name in _KEPT}
+        _types(cleaned)
+        _enums(cleaned, node)
+        if cleaned.get("type") == "string" and cleaned.get("format") not in _STRING_FORMATS:
+            cleaned.pop("format", None)
+        properties, required = cleaned.get("properties"), _list(cleaned.pop("required", None))
+        if isinstance(properties, dict):
+            cleaned["properties"] = {name: self.clean(_dict(value), within) for name, value in properties.items()}
+            known = [name for name in required if name in properties]
+            if known:
+                cleaned["required"] = known
+        else:
+            cleaned.pop("properties", None)
+        items = cleaned.pop("items", None)
+        if cleaned.get("type") == "array":
+            cleaned["items"] = self.clean(items, within) if isinstance(items, dict) else {"type": "string"}
+        if "anyOf" in cleaned:
+            self._alternatives(cleaned, within)
+        return cleaned
+
+    def _count(self) -> None:
+        self._nodes += 1
+        if self._nodes > _NODES_MAX:
+            raise DialectError("the schema is too large when its references are followed", param="parameters")
+
+    def _flat(self, node: dict[str, Any], within: frozenset[str]) -> tuple[dict[str, Any], frozenset[str]] | None:
+        """The node with its reference, its `allOf` and its `oneOf` worked in; None when it comes back to itself."""
+        self._count()
+        while isinstance(reference := node.get("$ref"), str):
+            if reference in within:
+                return None
+            within |= {reference}
+            rest = {name: value for name, value in node.items() if name != "$ref"}
+            node = _dict(self._definitions.get(reference.rpartition("/")[2])) | rest
+        for part in _list(node.get("allOf")):
+            flat = self._flat(_dict(part), within)
+            if flat is None:
+                continue
+            merged, within = flat
+            properties = _dict(node.get("properties")) | _dict(merged.get("properties"))
+            required = [*_list(node.get("required")), *_list(merged.get("required"))]
+            node = merged | node
+            if properties:
+                node["properties"] = properties
+            if required:
+                node["required"] = required
+        if "oneOf" in node and "anyOf" not in node:
+            node = node | {"anyOf": node["oneOf"]}
+        return node, within
+
+    def _alternatives(self, cleaned: dict[str, Any], within: frozenset[str]) -> None:
+        kept = [self.clean(_dict(choice), within) for choice in _list(cleaned.pop("anyOf"))]
+        real = [choice for choice in kept if choice.get("type") != "null"]
+        if len(real) < len(kept):
+            cleaned["nullable"] = True
+        if len(real) == 1:
+            for name, value in real[0].items():
+                cleaned.setdefault(name, value)
+        elif real:
+            cleaned["anyOf"] = real
 
 
 def _types(cleaned: dict[str, Any]) -> None:
@@ -117,18 +155,6 @@ def _enums(cleaned: dict[str, Any], node: dict[str, Any]) -> None:
         if texts:
             cleaned["enum"] = texts
             cleaned.setdefault("type", "string")
-
-
-def _alternatives(cleaned: dict[str, Any], definitions: dict[str, Any], depth: int) -> None:
-    kept = [_clean(_dict(choice), definitions, depth + 1) for choice in cleaned.pop("anyOf") or ()]
-    real = [choice for choice in kept if choice.get("type") != "null"]
-    if len(real) < len(kept):
-        cleaned["nullable"] = True
-    if len(real) == 1:
-        for name, value in real[0].items():
-            cleaned.setdefault(name, value)
-    elif real:
-        cleaned["anyOf"] = real
 
 
 def widen_schema(schema: dict[str, Any]) -> dict[str, Any]:

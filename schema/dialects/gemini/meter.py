@@ -3,6 +3,7 @@
 import msgspec
 from msgspec import Struct
 
+from schema.dialects.body import UNREADABLE
 from schema.dialects.gemini import wire
 from schema.dialects.gemini.usage import read_usage
 from schema.dialects.neutral import json_text
@@ -19,7 +20,7 @@ class _Event(Struct, frozen=True, rename="camel"):
     error: msgspec.Raw = msgspec.Raw()
 
 
-_decode = msgspec.json.Decoder(_Event).decode
+_decode = msgspec.json.Decoder(_Event, strict=False).decode
 
 
 class GenerateMeter:
@@ -35,7 +36,7 @@ class GenerateMeter:
     def read_text(self, payload: bytes) -> str:
         try:
             answer = wire.decode_answer(payload)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except UNREADABLE:
             return ""
         texts: list[str] = []
         for candidate in answer.candidates or ():
@@ -67,5 +68,5 @@ class GenerateMeter:
     def _event(self, payload: bytes) -> _Event | None:
         try:
             return _decode(payload)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except UNREADABLE:
             return None

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from schema.dialects.base import Target
-from schema.dialects.body import encode
+from schema.dialects.body import UNREADABLE, encode
 from schema.dialects.errors import DialectError
 from schema.dialects.gemini.request_writer import thinking_config
 from schema.dialects.system_prompt import set_system_prompt
@@ -27,7 +27,7 @@ def edit_request(body: bytes, target: Target) -> bytes:
             changed = True
         if target.reasoning is not None:
             changed = _think(members, target) or changed
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise DialectError(f"the body is not a JSON object: {error}", code="invalid_json") from None
     return encode(members) if changed else body
 

@@ -18,6 +18,13 @@ _GOOGLE_FILES = "https://generativelanguage.googleapis.com/"
 
 def read_request(body: bytes, *, path_model: str = "", stream: bool | None = None) -> neutral.Request:
     """`path_model` is the path's model, `stream` whether its action was streamGenerateContent."""
+    try:
+        return _read(body, path_model, bool(stream))
+    except RecursionError:
+        raise DialectError("the body is nested too deeply", code="invalid_json") from None
+
+
+def _read(body: bytes, path_model: str, stream: bool) -> neutral.Request:
     members = wire.camel_members(read_object(body))
     wish = read_struct(members, wire.GenerateRequest)
     model = (path_model or wish.model or "").removeprefix("models/")
@@ -42,7 +49,7 @@ def read_request(body: bytes, *, path_model: str = "", stream: bool | None = Non
         reasoning=_reasoning(config.thinking_config),
         response_format=_response_format(config),
         modalities=tuple([kind.lower() for kind in config.response_modalities or ()]),
-        stream=bool(stream),
+        stream=stream,
         include_usage=True,
         dialect="gemini",
         extra=rest_of(members, wire.GenerateRequest),

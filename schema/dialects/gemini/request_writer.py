@@ -9,7 +9,7 @@ import msgspec
 
 from schema.dialects import neutral
 from schema.dialects.base import Target
-from schema.dialects.body import encode, without_none
+from schema.dialects.body import UNREADABLE, encode, without_none
 from schema.dialects.errors import DialectError, Unsupported
 from schema.dialects.features import note_dropped, refuse_modalities, refuse_needed
 from schema.dialects.gemini.json_schema import clean_schema
@@ -110,7 +110,7 @@ def _wants_signature(model: str) -> bool:
 def _args(call: neutral.ToolCall) -> msgspec.Raw:
     try:
         msgspec.json.decode(call.arguments, type=dict[str, msgspec.Raw])
-    except msgspec.DecodeError:
+    except UNREADABLE:
         raise DialectError(
             f"arguments of tool call {call.name!r} are not a JSON object", param="tool_calls.function.arguments"
         ) from None
@@ -136,7 +136,7 @@ def _response(result: neutral.ToolResult, name: str) -> dict[str, Any]:
         return {"name": name, "response": {"error": text}}
     try:
         msgspec.json.decode(text, type=dict[str, msgspec.Raw])
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return {"name": name, "response": {"result": text}}
     return {"name": name, "response": msgspec.Raw(text.encode())}
 

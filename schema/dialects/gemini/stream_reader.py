@@ -3,9 +3,8 @@
 Source: Gemini API reference, streamGenerateContent (alt=sse): every event is a GenerateContentResponse; the last totals count.
 """
 
-import msgspec
-
 from schema.dialects import neutral
+from schema.dialects.body import UNREADABLE
 from schema.dialects.gemini import wire
 from schema.dialects.gemini.answer import blocked, read_citations, read_finish
 from schema.dialects.gemini.errors import error_of
@@ -23,6 +22,7 @@ class EventReader:
 
     def __init__(self) -> None:
         self.finished = False
+        self.skipped = 0
         self._frames = FrameReader()
         self._started = False
         self._calls: dict[int, int] = {}
@@ -45,7 +45,8 @@ class EventReader:
         """One GenerateContentResponse; [] for what cannot be read."""
         try:
             answer = wire.decode_answer(payload)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except UNREADABLE:
+            self.skipped += 1
             return []
         if answer.error:
             return [neutral.Failed(error_of(answer.error))]

@@ -200,4 +200,4 @@ def _camel(name: str) -> str:
     return head + "".join([word.capitalize() for word in rest])
 
 
-decode_answer = msgspec.json.Decoder(GenerateAnswer).decode
+decode_answer = msgspec.json.Decoder(GenerateAnswer, strict=False).decode

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from schema.dialects import neutral
-from schema.dialects.body import encode
+from schema.dialects.body import UNREADABLE, encode
 from schema.dialects.errors import BadAnswer
 from schema.dialects.files import split_data_uri
 from schema.dialects.ids import derived_id
@@ -14,7 +14,7 @@ from schema.dialects.openai.errors import error_of
 from schema.dialects.openai.request_reader import read_image, read_tool_call
 from schema.dialects.openai.usage import read_usage, write_usage
 
-_decode = msgspec.json.Decoder(wire.ChatAnswer).decode
+_decode = msgspec.json.Decoder(wire.ChatAnswer, strict=False).decode
 
 _FINISH: dict[str, neutral.Finish] = {
     "stop": "stop",
@@ -39,7 +39,7 @@ def decode_answer(body: bytes) -> wire.ChatAnswer:
     """Raises BadAnswer for what is no JSON object of this shape, and for an error inside a 200."""
     try:
         answer = _decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         raise BadAnswer(
             neutral.UpstreamError("the upstream's answer cannot be read", "upstream_error", "bad_response_body")
         ) from None
@@ -55,9 +55,9 @@ def read_answer(body: bytes) -> neutral.Answer:
             neutral.UpstreamError("the upstream's answer has no choices", "upstream_error", "bad_response_body")
         )
     return neutral.Answer(
-        id=answer.id or "",
+        id=str(answer.id or ""),
         model=answer.model or "",
-        created_s=int(answer.created or 0),
+        created_s=answer.created_s,
         choices=tuple(_choice(choice, at, answer) for at, choice in enumerate(answer.choices)),
         usage=read_usage(answer.usage),
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from schema.dialects.body import encode
+from schema.dialects.body import UNREADABLE, encode
 from schema.dialects.errors import STATUS_OF_TYPE, words_of
 from schema.dialects.neutral import UpstreamError
 
@@ -37,7 +37,7 @@ def read_error(status: int, body: bytes) -> UpstreamError:
     )
     try:
         value = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         return nothing
     if isinstance(value, list):
         value = value[0] if value else None

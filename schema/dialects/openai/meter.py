@@ -3,6 +3,7 @@
 import msgspec
 from msgspec import Struct
 
+from schema.dialects.body import UNREADABLE
 from schema.dialects.openai import wire
 from schema.dialects.openai.answer import text_of
 from schema.dialects.openai.usage import Usage, read_usage
@@ -20,8 +21,8 @@ class _Chunk(Struct, frozen=True):
     error: msgspec.Raw = msgspec.Raw()
 
 
-_decode = msgspec.json.Decoder(_Chunk).decode
-_decode_whole = msgspec.json.Decoder(wire.ChatAnswer).decode
+_decode = msgspec.json.Decoder(_Chunk, strict=False).decode
+_decode_whole = msgspec.json.Decoder(wire.ChatAnswer, strict=False).decode
 
 
 class ChatMeter:
@@ -43,7 +44,7 @@ class ChatMeter:
         """Text, reasoning, and names and arguments of tools, of a chunk or of a whole answer."""
         try:
             chunk = _decode_whole(payload)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except UNREADABLE:
             return ""
         parts: list[str] = []
         for choice in chunk.choices or ():
@@ -84,5 +85,5 @@ class ChatMeter:
     def _chunk(self, payload: bytes) -> _Chunk | None:
         try:
             return _decode(payload)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except UNREADABLE:
             return None

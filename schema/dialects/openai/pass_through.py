@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from schema.dialects.base import Target
-from schema.dialects.body import encode
+from schema.dialects.body import UNREADABLE, encode
 from schema.dialects.errors import DialectError
 from schema.dialects.openai.request_writer import effort_of
 from schema.dialects.suffixes import is_reasoning_model, takes_developer
@@ -37,9 +37,12 @@ def edit_request(body: bytes, target: Target) -> bytes:
             set_system_prompt("openai", members, target.system_prompt)
         if is_reasoning_model(target.model, target.openai.reasoning_prefixes):
             _reasoning_rules(members, target)
-        elif target.reasoning is not None and target.reasoning.effort:
-            members["reasoning_effort"] = target.reasoning.effort  # grok-3-mini
-    except msgspec.DecodeError as error:
+        else:
+            if target.openai.max_tokens_name == "max_completion_tokens":
+                _move_limit(members)
+            if target.reasoning is not None and target.reasoning.effort:
+                members["reasoning_effort"] = target.reasoning.effort  # grok-3-mini
+    except UNREADABLE as error:
         raise DialectError(f"the body is not a JSON object: {error}", code="invalid_json") from None
     return body if members == before else encode(members)
 
@@ -59,10 +62,8 @@ def _ask_for_usage(members: dict[str, Any]) -> None:
 
 def _reasoning_rules(members: dict[str, Any], target: Target) -> None:
     """max_tokens becomes max_completion_tokens, temperature goes, system becomes developer, a suffix sets the effort."""
-    limit = members.pop("max_tokens", None) if not target.openai.max_tokens_name else None
-    held = members.get("max_completion_tokens")
-    if limit is not None and (held is None or bytes(held) in (b"0", b"null")):
-        members["max_completion_tokens"] = limit
+    if target.openai.max_tokens_name in ("", "max_completion_tokens"):
+        _move_limit(members)
     members.pop("temperature", None)
     if target.reasoning is not None and target.openai.reasoning_effort:
         effort = effort_of(target.reasoning)
@@ -78,3 +79,10 @@ def _reasoning_rules(members: dict[str, Any], target: Target) -> None:
             if "role" in message and bytes(message["role"]) == b'"system"':
                 message["role"] = "developer"
         members["messages"] = messages
+
+
+def _move_limit(members: dict[str, Any]) -> None:
+    """max_tokens becomes max_completion_tokens, unless the client gave that one, too."""
+    limit, held = members.pop("max_tokens", None), members.get("max_completion_tokens")
+    if limit is not None and (held is None or bytes(held) in (b"0", b"null")):
+        members["max_completion_tokens"] = limit

@@ -56,7 +56,8 @@ def request_members(request: neutral.Request, target: Target, dropped: list[str]
     if sampling.stop:
         body["stop"] = list(sampling.stop)
     _write_tools(body, request, target, dropped)
-    _write_reasoning(body, target.reasoning or request.reasoning, reasons=reasons, options=options)
+    named = target.reasoning is not None  # the name's suffix says that the model reasons (grok-3-mini-high)
+    _write_reasoning(body, target.reasoning or request.reasoning, reasons=reasons or named, options=options)
     if request.response_format is not None:
         body["response_format"] = _response_format(request.response_format, options)
     if request.user:
@@ -172,8 +173,6 @@ def _part(block: neutral.Block, target: Target) -> dict[str, Any]:
             return {"type": "input_audio", "input_audio": {"data": block.data, "format": _AUDIO_FORMAT.get(kind, kind)}}
         case neutral.Document(text=str(text)) if text:
             return {"type": "text", "text": text}
-        case neutral.Document(file_id=str(file_id)) if file_id and target.name == "OpenAI":
-            return {"type": "file", "file": {"file_id": file_id}}
         case neutral.Document(data=str(data)) if data:
             uri = f"data:{block.media_type or 'application/pdf'};base64,{data}"
             return {"type": "file", "file": {"filename": block.filename or "document.pdf", "file_data": uri}}

@@ -3,6 +3,7 @@
 import msgspec
 
 from schema.dialects import neutral
+from schema.dialects.body import UNREADABLE
 from schema.dialects.openai import wire
 from schema.dialects.openai.answer import image_of, read_citations, read_finish, text_of
 from schema.dialects.openai.errors import error_of
@@ -10,7 +11,7 @@ from schema.dialects.openai.request_reader import read_arguments
 from schema.dialects.openai.usage import read_usage
 from schema.dialects.sse import FrameReader
 
-_decode = msgspec.json.Decoder(wire.ChatAnswer).decode
+_decode = msgspec.json.Decoder(wire.ChatAnswer, strict=False).decode
 
 
 class _Call:
@@ -26,6 +27,7 @@ class ChunkReader:
 
     def __init__(self) -> None:
         self.finished = False
+        self.skipped = 0
         self._frames = FrameReader()
         self._started = False
         self._calls: dict[tuple[int, int], _Call] = {}  # (choice, the server's index) -> the call open there
@@ -52,7 +54,8 @@ class ChunkReader:
             return []
         try:
             chunk = _decode(payload)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except UNREADABLE:
+            self.skipped += 1
             return []
         choices = chunk.choices
         if self._started and choices and len(choices) == 1 and chunk.usage is None and not chunk.error:
@@ -64,7 +67,7 @@ class ChunkReader:
             return [neutral.Failed(error_of(chunk.error, status=0))]
         if not self._started and (chunk.id or chunk.choices):
             self._started = True
-            events.append(neutral.Start(chunk.id or "", chunk.model or "", int(chunk.created or 0)))
+            events.append(neutral.Start(str(chunk.id or ""), chunk.model or "", chunk.created_s))
         usage = chunk.usage
         for choice in chunk.choices or ():
             self._read_choice(choice, events)

@@ -184,10 +184,14 @@ class AnswerChoice(Struct, frozen=True):
 class ChatAnswer(Struct, frozen=True):
     """Also a stream's chunk."""
 
-    id: str | None = None
+    id: str | int | None = None
     model: str | None = None
-    created: int | float | None = None
+    created: Any = None  # Unix s; servers also send fractions and text
     choices: list[AnswerChoice] | None = None
     usage: Usage | None = None
     error: Any = None
     citations: list[Any] | None = None  # Perplexity: URLs
+
+    @property
+    def created_s(self) -> int:
+        return int(self.created) if isinstance(self.created, int | float) else 0

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from schema.dialects import neutral
-from schema.dialects.body import encode
+from schema.dialects.body import UNREADABLE, encode
 from schema.dialects.errors import BadAnswer
 from schema.dialects.ids import derived_id, prefixed
 from schema.dialects.openai.errors import error_of
@@ -16,7 +16,7 @@ from schema.dialects.responses import wire
 from schema.dialects.responses.request_writer import write_choice, write_format, write_function
 from schema.dialects.responses.usage import read_usage, write_usage
 
-_decode = msgspec.json.Decoder(wire.Response).decode
+_decode = msgspec.json.Decoder(wire.Response, strict=False).decode
 _INCOMPLETE: dict[str, neutral.Finish] = {"max_output_tokens": "length", "content_filter": "content_filter"}
 _WRITE_INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"}
 
@@ -25,7 +25,7 @@ def read_answer(body: bytes) -> neutral.Answer:
     """Raises BadAnswer for what is no response, and for one that failed."""
     try:
         response = _decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         raise BadAnswer(_unreadable("the upstream's answer cannot be read")) from None
     if response.error or response.status == "failed":
         raise BadAnswer(error_of(response.error or {"message": "the upstream's response failed"}, status=0))

@@ -3,6 +3,7 @@
 import msgspec
 from msgspec import Struct
 
+from schema.dialects.body import UNREADABLE
 from schema.dialects.responses import wire
 from schema.dialects.responses.usage import read_usage
 from schema.usage import TokenUsage
@@ -29,9 +30,9 @@ class _Event(Struct, frozen=True):
     usage: wire.Usage | None = None
 
 
-_decode = msgspec.json.Decoder(_Event).decode
-_decode_delta = msgspec.json.Decoder(wire.StreamEvent).decode
-_decode_answer = msgspec.json.Decoder(wire.Response).decode
+_decode = msgspec.json.Decoder(_Event, strict=False).decode
+_decode_delta = msgspec.json.Decoder(wire.StreamEvent, strict=False).decode
+_decode_answer = msgspec.json.Decoder(wire.Response, strict=False).decode
 
 
 class ResponsesMeter:
@@ -49,7 +50,7 @@ class ResponsesMeter:
     def read_text(self, payload: bytes) -> str:
         try:
             event = _decode_delta(payload)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except UNREADABLE:
             return ""
         if event.type == "response.output_item.added" and event.item is not None:
             return event.item.name or ""
@@ -61,7 +62,7 @@ class ResponsesMeter:
     def text_of_answer(self, body: bytes) -> str:
         try:
             response = _decode_answer(body)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except UNREADABLE:
             return ""
         texts: list[str] = []
         for item in response.output or ():
@@ -84,5 +85,5 @@ class ResponsesMeter:
     def _event(self, payload: bytes) -> _Event | None:
         try:
             return _decode(payload)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except UNREADABLE:
             return None

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from schema.dialects.base import Target
-from schema.dialects.body import encode
+from schema.dialects.body import UNREADABLE, encode
 from schema.dialects.errors import DialectError
 from schema.dialects.openai.request_writer import effort_of
 from schema.dialects.suffixes import is_reasoning_model
@@ -31,6 +31,6 @@ def edit_request(body: bytes, target: Target) -> bytes:
         if effort:
             held = _decode_any(members["reasoning"]) if "reasoning" in members else {}
             members["reasoning"] = (held if isinstance(held, dict) else {}) | {"effort": effort}
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise DialectError(f"the body is not a JSON object: {error}", code="invalid_json") from None
     return body if members == before else encode(members)

@@ -6,13 +6,14 @@ Source: OpenAI API reference, Responses streaming.
 import msgspec
 
 from schema.dialects import neutral
+from schema.dialects.body import UNREADABLE
 from schema.dialects.openai.errors import error_of
 from schema.dialects.responses import wire
 from schema.dialects.responses.answer import read_citation, read_finish
 from schema.dialects.responses.usage import read_usage
 from schema.dialects.sse import FrameReader
 
-_decode = msgspec.json.Decoder(wire.StreamEvent).decode
+_decode = msgspec.json.Decoder(wire.StreamEvent, strict=False).decode
 
 
 class EventReader:
@@ -20,6 +21,7 @@ class EventReader:
 
     def __init__(self) -> None:
         self.finished = False
+        self.skipped = 0
         self._frames = FrameReader()
         self._calls: dict[int, int] = {}  # output index -> number of the open call
         self._some_arguments: set[int] = set()
@@ -43,7 +45,8 @@ class EventReader:
         """One event; [] for kinds that say nothing new and for what cannot be read."""
         try:
             event = _decode(payload)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except UNREADABLE:
+            self.skipped += 1
             return []
         match event.type:
             case "response.output_text.delta" | "response.refusal.delta":

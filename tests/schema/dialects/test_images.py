@@ -92,3 +92,20 @@ def test_written_answers_and_usage():
     body = json.loads(images.write_answer(answer, created_s=9))
     assert body["data"] == [{"url": "", "b64_json": "aGk=", "revised_prompt": ""}] and body["created"] == 5
     ImagesResponse.model_validate(body)
+
+
+def form(*fields: tuple[str, str, bool]) -> bytes:
+    out = ""
+    for name, value, is_file in fields:
+        filename = '; filename="a.png"' if is_file else ""
+        out += f'--b\r\nContent-Disposition: form-data; name="{name}"{filename}\r\n\r\n{value}\r\n'
+    return (out + "--b--\r\n").encode()
+
+
+def test_edits_and_variations_are_forms():
+    body = form(("image[]", "x", True), ("model", "gpt-image-1", False), ("prompt", "a hat", False), ("n", "3", False))
+    request, parts = images.read_form_request(body, "multipart/form-data; boundary=b")
+    assert (request.model, request.prompt, request.n, len(parts)) == ("gpt-image-1", "a hat", 3, 4)
+    for wrong in (form(("model", "m", False)), form(("image", "x", True), ("n", "many", False))):
+        with pytest.raises(DialectError):
+            images.read_form_request(wrong, "multipart/form-data; boundary=b")

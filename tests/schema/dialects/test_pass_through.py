@@ -69,6 +69,21 @@ def test_reasoning_models():
     assert b'"role":"system"' in edit("openai", body, "o1-mini")
 
 
+def test_grok_takes_the_effort_and_keeps_its_temperature():
+    body = b'{"model":"grok-3-mini-high","max_tokens":9,"temperature":0.5,"messages":[]}'
+    options = OpenAIOptions(max_tokens_name="max_completion_tokens")
+    found = json.loads(edit("openai", body, "grok-3-mini", openai=options, reasoning=Reasoning("on", "high")))
+    assert (found["max_completion_tokens"], found["temperature"], found["reasoning_effort"]) == (9, 0.5, "high")
+    request = get_dialect("openai").read_request(
+        body.replace(b'"messages":[]', b'"messages":[{"role":"user","content":"x"}]')
+    )
+    target = Target("grok-3-mini", openai=options, reasoning=Reasoning("on", "high"))
+    assert json.loads(get_dialect("openai").write_request(request, target)) == found | {
+        "model": "grok-3-mini",
+        "messages": [{"role": "user", "content": "x"}],
+    }
+
+
 def test_claude_suffix_thinking_and_defaults():
     body = b'{"model":"claude-3-7-sonnet-thinking","top_p":0.5,"top_k":3,"temperature":0.1,"tool_choice":{"type":"tool","name":"f"},"messages":[]}'
     found = json.loads(edit("claude", body, "claude-3-7-sonnet", reasoning=Reasoning("on")))
