@@ -172,11 +172,16 @@ class Provider(Protocol):
     def next_step(
         self, call: Call, channel: ChannelView, sent: Outgoing, body: bytes, *, credential: str = ""
     ) -> Outgoing:
-        """After the answer of an Outgoing with `more`. Raises BadAnswer when the task failed."""
+        """After the answer of an Outgoing with `more`. Raises BadAnswer when the task failed.
+
+        `method` '' in what it returns: nothing is to be sent, `body` is already the whole answer.
+        """
         ...
 
-    def read_error(self, status: int, body: bytes, channel: ChannelView) -> neutral.UpstreamError:
-        """An answer that is not 2xx, with its natural status, without key or address."""
+    def read_error(
+        self, status: int, body: bytes, channel: ChannelView, headers: Mapping[str, str] | None = None
+    ) -> neutral.UpstreamError:
+        """An answer that is not 2xx, with its natural status, without key or address. `headers`: lower-case names."""
         ...
 
     def test_body(self, model: str) -> bytes:

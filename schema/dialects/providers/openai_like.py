@@ -3,8 +3,6 @@
 Sources: each provider's API reference; billing rules do not depend on any of this.
 """
 
-from typing import Any
-
 from msgspec import Struct
 
 from schema.dialects.base import OpenAIOptions
@@ -92,10 +90,6 @@ class OpenRouterProvider(OpenAILike):
         return (*super().extra_headers(draft, call, channel), *((name, text) for name, text in shown if text))
 
 
-def set_members(body: bytes, changes: dict[str, Any]) -> bytes:
-    return edit_members(body, changes) if changes else body
-
-
 _COMPATIBLE = OpenAIOptions(
     developer_role=False, reasoning_effort=True, top_k=True, reasoning_prefixes=("o1", "o3", "o4", "gpt-5")
 )
@@ -133,5 +127,6 @@ FAMILY: dict[str, Quirks] = {
         completions=False,
         options=OpenAIOptions(developer_role=False),
     ),
+    "jina": Quirks("Jina", "https://api.jina.ai", modes=frozenset({"embedding", "rerank"})),
     "moonshot": Quirks("Moonshot", "https://api.moonshot.cn", options=_REASONING_KEPT),
 }

@@ -2,7 +2,19 @@
 
 from functools import cache
 
+from schema.dialects.base import OpenAIOptions
+from schema.dialects.providers.ali import AliProvider
+from schema.dialects.providers.anthropic import AnthropicProvider
+from schema.dialects.providers.aws import AWSProvider
+from schema.dialects.providers.azure import AzureProvider
+from schema.dialects.providers.baidu_v2 import BaiduV2Provider
 from schema.dialects.providers.base import Provider
+from schema.dialects.providers.cloudflare import CloudflareProvider
+from schema.dialects.providers.cohere import CohereProvider
+from schema.dialects.providers.deepseek import DeepSeekProvider
+from schema.dialects.providers.gemini import GeminiProvider
+from schema.dialects.providers.minimax import MiniMaxProvider
+from schema.dialects.providers.mistral import MistralProvider
 from schema.dialects.providers.openai_like import (
     FAMILY,
     CustomProvider,
@@ -11,8 +23,16 @@ from schema.dialects.providers.openai_like import (
     OpenRouterProvider,
     Quirks,
 )
+from schema.dialects.providers.perplexity import PerplexityProvider
+from schema.dialects.providers.siliconflow import SiliconFlowProvider
+from schema.dialects.providers.small import MokaProvider, PaLMProvider
+from schema.dialects.providers.vertex import VertexProvider
+from schema.dialects.providers.volcengine import VolcengineProvider
+from schema.dialects.providers.xai import XAIProvider
+from schema.dialects.providers.zhipu import ZhipuProvider
 
 FALLBACK = "openai-compatible"
+_OPENROUTER = OpenAIOptions(openrouter=True, top_k=True, developer_role=False)
 
 
 @cache
@@ -21,10 +41,28 @@ def providers() -> dict[str, Provider]:
     found: list[Provider] = [
         OpenAIProvider("openai", Quirks("OpenAI", "https://api.openai.com", responses=True)),
         CustomProvider("custom", Quirks("the custom provider")),
-        OpenRouterProvider(
-            "openrouter",
-            Quirks("OpenRouter", "https://openrouter.ai/api"),
-        ),
+        OpenRouterProvider("openrouter", Quirks("OpenRouter", "https://openrouter.ai/api", options=_OPENROUTER)),
+        AzureProvider(),
+        AnthropicProvider(),
+        GeminiProvider(),
+        VertexProvider(),
+        AWSProvider(),
+        CohereProvider(),
+        MistralProvider(),
+        DeepSeekProvider(),
+        VolcengineProvider(),
+        XAIProvider(),
+        SiliconFlowProvider(),
+        PerplexityProvider(),
+        MiniMaxProvider(),
+        ZhipuProvider("zhipu-v4"),
+        ZhipuProvider("zhipu", prefixes=("glm-", "cogview", "embedding")),
+        AliProvider(),
+        AliProvider("ali-bailian"),
+        BaiduV2Provider(),
+        CloudflareProvider(),
+        MokaProvider(),
+        PaLMProvider(),
     ]
     found += [OpenAILike(name, quirks) for name, quirks in FAMILY.items()]
     return {provider.name: provider for provider in found}

@@ -330,11 +330,13 @@ class BaseProvider:
     def read_credential(self, status: int, body: bytes, now_s: int) -> Credential:
         raise AssertionError(f"{self.name} needs no token")
 
-    def read_error(self, status: int, body: bytes, channel: ChannelView) -> neutral.UpstreamError:
-        error = self.error_of(status, body)
+    def read_error(
+        self, status: int, body: bytes, channel: ChannelView, headers: Mapping[str, str] | None = None
+    ) -> neutral.UpstreamError:
+        error = self.error_of(status, body, headers or {})
         return scrub_error(error, key=channel.key, base_url=channel.base_url or self.base_url)
 
-    def error_of(self, status: int, body: bytes) -> neutral.UpstreamError:
+    def error_of(self, status: int, body: bytes, headers: Mapping[str, str]) -> neutral.UpstreamError:
         return read_error(status, body)
 
     def test_body(self, model: str) -> bytes:

@@ -14,6 +14,7 @@ from schema.dialects.base import EventReader, Meter
 from schema.dialects.neutral import UpstreamError
 from schema.dialects.openai.errors import error_of
 from schema.dialects.registry import NAMES, get_dialect
+from schema.usage import TokenUsage
 
 
 class Wire(Protocol):
@@ -36,6 +37,36 @@ class Formats:
 def get_wire(name: str) -> Wire:
     """Raises KeyError for an unknown name. `meter` is for pass-through, which only dialects of clients have."""
     return get_dialect(name) if name in NAMES else Formats.held[name]
+
+
+class NoMeter:
+    """For formats that are always translated: nothing is watched."""
+
+    markers: tuple[bytes, ...] = ()
+
+    def read_usage(self, payload: bytes) -> TokenUsage | None:
+        return None
+
+    def merge(self, known: TokenUsage | None, new: TokenUsage) -> TokenUsage:
+        return new
+
+    def read_text(self, payload: bytes) -> str:
+        return ""
+
+    def usage_of_answer(self, body: bytes) -> TokenUsage | None:
+        return None
+
+    def text_of_answer(self, body: bytes) -> str:
+        return ""
+
+    def is_error_event(self, payload: bytes) -> bool:
+        return False
+
+    def is_end_event(self, payload: bytes) -> bool:
+        return False
+
+    def is_usage_only(self, payload: bytes) -> bool:
+        return False
 
 
 class _BaseResp(Struct, frozen=True):
