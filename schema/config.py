@@ -51,7 +51,7 @@ class Config(Struct, frozen=True, kw_only=True):
     crypto_secret: str = ""
     crypto_secret_old: str = ""
     secrets_at_rest: str = ""  # '' = by origin of the database, off, aesgcm
-    token_keys_at_rest: str = "plain"
+    token_keys_at_rest: str = "plain"  # noqa: S105  # plain, hashed
     sync_frequency_s: int = 60
     streaming_timeout_s: int = 60
     relay_timeout_s: int = 0
