@@ -67,7 +67,8 @@ class ChunkWriter:
                 }
                 return self._role(event.choice) + self._delta(event.choice, b'"tool_calls":' + _encode([call]))
             case neutral.Signature(tool=int(i)) if i >= 0:
-                call = {"index": i, "extra_content": {"google": {"thought_signature": event.signature}}}
+                google = {"google": {"thought_signature": event.signature}}
+                call = {"index": i, "function": {"arguments": ""}, "extra_content": google}  # SDKs want a function
                 return self._delta(event.choice, b'"tool_calls":' + _encode([call]))
             case neutral.CitationOut():
                 notes = _encode([write_citation(event.citation)])

@@ -105,7 +105,7 @@ def write_usage(usage: TokenUsage) -> dict[str, Any]:
         "image_tokens": usage.input_image,
     }
     if usage.input_cache_write:
-        inside["cache_creation_tokens"] = usage.input_cache_write
+        inside["cache_creation_tokens"] = inside["cache_write_tokens"] = usage.input_cache_write
     return {
         "prompt_tokens": usage.prompt_tokens,
         "completion_tokens": usage.completion_tokens,
