@@ -3,16 +3,19 @@
 Source: platform.minimaxi.com, ChatCompletion v2, error codes.
 """
 
+from collections.abc import Mapping
+
 import msgspec
 from msgspec import Struct
 
 from schema.dialects import neutral
 from schema.dialects.base import EventReader, Meter
 from schema.dialects.errors import BadAnswer
+from schema.dialects.files import Fetched
 from schema.dialects.openai.answer import read_answer
 from schema.dialects.openai.meter import ChatMeter
 from schema.dialects.openai.stream_reader import ChunkReader
-from schema.dialects.providers.base import Call, ChannelView
+from schema.dialects.providers.base import Call, ChannelView, NeedsFiles
 from schema.dialects.providers.openai_like import OpenAILike, Quirks
 from schema.dialects.providers.template import ALL, Draft
 from schema.dialects.providers.urls import PATHS, append
@@ -26,11 +29,15 @@ class MiniMaxProvider(OpenAILike):
     def takes_stream_options(self, channel: ChannelView) -> bool:
         return not any(model.startswith("abab") for model in channel.models)
 
-    def address(self, draft: Draft, call: Call, channel: ChannelView) -> str:
-        if draft.path == PATHS["chat"]:
+    def chat(self, call: Call, channel: ChannelView, files: Mapping[str, Fetched] | None) -> Draft | NeedsFiles:
+        draft = super().chat(call, channel, files)
+        if isinstance(draft, Draft) and draft.wire == "openai":
             draft.wire = "minimax"
-            if draft.model.startswith("abab"):
-                return append(channel.base_url or self.base_url, "/v1/text/chatcompletion_v2")
+        return draft
+
+    def address(self, draft: Draft, call: Call, channel: ChannelView) -> str:
+        if draft.path == PATHS["chat"] and draft.model.startswith("abab"):
+            return append(channel.base_url or self.base_url, "/v1/text/chatcompletion_v2")
         return super().address(draft, call, channel)
 
 

@@ -119,6 +119,10 @@ FAMILY: dict[str, Quirks] = {
         paths={"chat": "/chat/completions", "completion": "/completions", "embedding": "/embeddings"},
         options=_COMPATIBLE,
     ),
+    "xunfei-v2": Quirks(
+        "Xunfei", "https://spark-api-open.xf-yun.com", modes=TEXT, completions=False, options=_COMPATIBLE
+    ),
+    "proxy": Quirks("the proxied service", options=_COMPATIBLE),
     "openai-compatible": Quirks("the provider", options=_COMPATIBLE),
     "gemini-openai": Quirks(
         "Gemini (OpenAI-compatible)",

@@ -7,14 +7,19 @@ from schema.dialects.providers.ali import AliProvider
 from schema.dialects.providers.anthropic import AnthropicProvider
 from schema.dialects.providers.aws import AWSProvider
 from schema.dialects.providers.azure import AzureProvider
+from schema.dialects.providers.baidu import BaiduProvider
 from schema.dialects.providers.baidu_v2 import BaiduV2Provider
 from schema.dialects.providers.base import Provider
 from schema.dialects.providers.cloudflare import CloudflareProvider
 from schema.dialects.providers.cohere import CohereProvider
+from schema.dialects.providers.coze import CozeProvider
+from schema.dialects.providers.deepl import DeepLProvider
 from schema.dialects.providers.deepseek import DeepSeekProvider
+from schema.dialects.providers.dify import DifyProvider
 from schema.dialects.providers.gemini import GeminiProvider
 from schema.dialects.providers.minimax import MiniMaxProvider
 from schema.dialects.providers.mistral import MistralProvider
+from schema.dialects.providers.ollama import OllamaProvider
 from schema.dialects.providers.openai_like import (
     FAMILY,
     CustomProvider,
@@ -24,11 +29,14 @@ from schema.dialects.providers.openai_like import (
     Quirks,
 )
 from schema.dialects.providers.perplexity import PerplexityProvider
+from schema.dialects.providers.replicate import ReplicateProvider
 from schema.dialects.providers.siliconflow import SiliconFlowProvider
 from schema.dialects.providers.small import MokaProvider, PaLMProvider
+from schema.dialects.providers.tencent import TencentProvider
 from schema.dialects.providers.vertex import VertexProvider
 from schema.dialects.providers.volcengine import VolcengineProvider
 from schema.dialects.providers.xai import XAIProvider
+from schema.dialects.providers.xunfei import XunfeiProvider
 from schema.dialects.providers.zhipu import ZhipuProvider
 
 FALLBACK = "openai-compatible"
@@ -62,6 +70,14 @@ def providers() -> dict[str, Provider]:
         BaiduV2Provider(),
         CloudflareProvider(),
         MokaProvider(),
+        BaiduProvider(),
+        CozeProvider(),
+        DeepLProvider(),
+        DifyProvider(),
+        OllamaProvider(),
+        ReplicateProvider(),
+        TencentProvider(),
+        XunfeiProvider(),
         PaLMProvider(),
     ]
     found += [OpenAILike(name, quirks) for name, quirks in FAMILY.items()]
