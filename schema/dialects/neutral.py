@@ -319,6 +319,16 @@ def json_text(value: Any) -> str:
     return msgspec.json.encode(value).decode()
 
 
+def event_text(event: Event) -> str:
+    """What an event adds to the answer's text, thoughts and calls: for counting where a provider reports no usage."""
+    match event:
+        case TextDelta() | ThinkingDelta() | ToolArgs():
+            return event.text
+        case ToolStart():
+            return event.name
+    return ""
+
+
 def text_of(blocks: tuple[Any, ...]) -> str:
     """All text blocks joined without separator; other kinds are skipped."""
     return "".join([block.text for block in blocks if isinstance(block, Text)])

@@ -19,7 +19,7 @@ from schema.dialects.ids import safe_tool_id
 from schema.dialects.openai.request_writer import effort_of, schema_sentence
 from schema.dialects.suffixes import CLAUDE_BUDGET_MIN, claude_thinking
 from schema.dialects.system_prompt import with_system_prompt
-from schema.dialects.turns import ends_in_unthought_tool_turn, merge_neighbours
+from schema.dialects.turns import ends_in_unthought_tool_turn, merge_neighbours, tool_names
 
 _TEXT_ONLY = frozenset({"text"})
 _IMAGE_TYPES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
@@ -213,6 +213,7 @@ def _write_tools(body: dict[str, Any], request: neutral.Request, target: Target,
         written["input_schema"] = {"type": "object", "properties": {}} | (tool.parameters or {})
         tools.append(_marked(written, tool.cache_control))
     if not tools:
+        _write_past_tools(body, request)
         return
     body["tools"] = tools
     choice = request.tool_choice
@@ -225,6 +226,14 @@ def _write_tools(body: dict[str, Any], request: neutral.Request, target: Target,
         wanted["disable_parallel_tool_use"] = True
     if choice.explicit or len(wanted) > 1:
         body["tool_choice"] = wanted
+
+
+def _write_past_tools(body: dict[str, Any], request: neutral.Request) -> None:
+    """A history with calls needs their tools defined (Bedrock refuses it otherwise), even if none may be used now."""
+    names = dict.fromkeys(tool_names(request.turns).values())
+    if names:
+        body["tools"] = [{"name": name, "input_schema": {"type": "object", "properties": {}}} for name in names]
+        body["tool_choice"] = {"type": "none"}
 
 
 def _write_thinking(body: dict[str, Any], wish: neutral.Reasoning | None, target: Target) -> None:

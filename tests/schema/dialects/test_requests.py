@@ -138,6 +138,14 @@ def test_unreadable_tool_arguments_are_refused(arguments):
             to(dialect, request, "m")
 
 
+def test_a_history_with_calls_defines_its_tools_though_none_may_be_used():
+    call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    result = {"role": "tool", "tool_call_id": "c", "content": "1"}
+    body = to("claude", openai(messages=[*HI, {"role": "assistant", "tool_calls": [call]}, result]), "claude-x")
+    assert body["tools"] == [{"name": "f", "input_schema": {"type": "object", "properties": {}}}]
+    assert body["tool_choice"] == {"type": "none"}
+
+
 @pytest.mark.parametrize(
     ("given", "sent"),
     [

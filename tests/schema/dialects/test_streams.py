@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from schema.dialects import neutral
 from schema.dialects.base import StreamContext
+from schema.dialects.gemini.array import ArrayFrames
 from schema.dialects.registry import get_dialect
 from schema.usage import TokenUsage
 from tests.schema.dialects import wire_checks
@@ -144,3 +145,15 @@ def test_garbage_never_breaks_a_reader(name, garbage):
     reader.feed(b"data: " + garbage + b"\n\n")
     reader.feed(b'data: {"type":"something_new","x":[1]}\n\n')
     reader.close()
+
+
+def test_payloads_in_an_array_are_json():
+    for payloads in ([], [b'{"a":1}'], [b'{"a":1}', b'{"a":2}']):
+        frames = ArrayFrames()
+        out = b"".join([frames.frame(payload) for payload in payloads]) + frames.close()
+        assert json.loads(out) == [json.loads(payload) for payload in payloads]
+
+
+def test_event_text_is_what_is_counted():
+    events = read_whole("claude", read("claude/tools.stream.sse"))
+    assert "".join([neutral.event_text(event) for event in events]) == 'Looking.weather{"city": "Paris"}now{}'
