@@ -86,7 +86,8 @@ def _choice(choice: wire.AnswerChoice, at: int, answer: wire.ChatAnswer) -> neut
             blocks.append(read_tool_call(call, seed=f"{answer.id}/{number}"))
     if message.function_call is not None:
         blocks.append(read_tool_call(wire.ToolCall(function=message.function_call), seed=f"{answer.id}/f"))
-    finish = read_finish(choice.finish_reason) if choice.finish_reason else None
+    reason = choice.finish_reason
+    finish = read_finish(reason) if reason and reason != "null" else None
     if finish == "stop" and any(isinstance(block, neutral.ToolCall) for block in blocks):
         finish = "tool_calls"
     return neutral.Choice(

@@ -32,6 +32,7 @@ class ChunkReader:
         self._started = False
         self._calls: dict[tuple[int, int], _Call] = {}  # (choice, the server's index) -> the call open there
         self._count: dict[int, int] = {}  # calls begun in each choice
+        self._ended: set[int] = set()  # choices that have their finish: some servers repeat it
 
     def feed(self, data: bytes) -> list[neutral.Event]:
         frames = self._frames.feed(data)
@@ -99,7 +100,8 @@ class ChunkReader:
                 self._read_rare(delta, at, events)
         elif choice.text:
             events.append(neutral.TextDelta(choice.text, at))
-        if choice.finish_reason:
+        if choice.finish_reason and choice.finish_reason != "null" and at not in self._ended:
+            self._ended.add(at)
             self._finish(choice.finish_reason, at, events)
 
     def _read_rare(self, delta: wire.AnswerMessage, at: int, events: list[neutral.Event]) -> None:

@@ -105,6 +105,14 @@ def test_small_slips_lose_no_text(chunk):
     assert [event.text for event in events if isinstance(event, neutral.TextDelta)] == ["hi"]
 
 
+def test_a_finish_said_twice_or_as_the_word_null_is_one_finish():
+    reader = get_dialect("openai").event_reader()
+    reasons = ["null", "stop", "stop"]
+    chunks = [{"choices": [{"index": 0, "delta": {"content": "a"}, "finish_reason": reason}]} for reason in reasons]
+    events = [event for chunk in chunks for event in reader.read(json.dumps(chunk).encode())]
+    assert [event for event in events if isinstance(event, neutral.Finished)] == [neutral.Finished("stop")]
+
+
 def test_what_cannot_be_read_is_counted():
     reader = get_dialect("claude").event_reader()
     assert reader.feed(b"data: <html>\n\ndata: {}\n\n") == [] and reader.skipped == 1
