@@ -188,7 +188,7 @@ class Options(Struct, frozen=True, kw_only=True):
     smtp_account: str
     smtp_from: str
     smtp_token: str
-    smtpssl_enabled: bool
+    smtp_ssl_enabled: bool
     github_o_auth_enabled: bool
     github_client_id: str
     github_client_secret: str
@@ -328,12 +328,12 @@ def _no_constant(text: str) -> None:
 
 
 def _parse_json(spec: OptionSpec, text: str) -> Any:
-    wanted = list if spec.kind == "json:list" else dict
+    wanted: type = list if spec.kind == "json:list" else dict
     try:
-        value = json.loads(text or ("[]" if wanted is list else "{}"), parse_constant=_no_constant)
+        value: Any = json.loads(text or ("[]" if wanted is list else "{}"), parse_constant=_no_constant)
     except (ValueError, RecursionError):
         raise OptionError("must be JSON") from None
-    if not isinstance(value, wanted):
+    if type(value) is not wanted:
         raise OptionError(f"must be a JSON {'list' if wanted is list else 'object'}")
     if spec.key == "claude.default_max_tokens":
         value.setdefault("default", 8192)
