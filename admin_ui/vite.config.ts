@@ -12,6 +12,7 @@ export default defineConfig({
   server: { proxy: Object.fromEntries(["/api", "/pg", "/v1", "/mj", "/suno"].map((path) => [path, server])) },
   build: {
     target: "es2022",
+    cssTarget: ["chrome123", "firefox120", "safari17.5"], // keeps light-dark() as written
     assetsInlineLimit: 0, // nothing as data: URL, so the Content-Security-Policy stays narrow
     reportCompressedSize: false,
     manifest: true, // read by scripts/size.mjs

@@ -15,8 +15,8 @@ import { roleName } from "@/shared/api/types";
 import { useStatus } from "@/shared/api/status";
 import { Logo } from "@/shared/components/Logo";
 import { useFormat } from "@/shared/format/useFormat";
-import { ColorSchemeMenu } from "./ColorSchemeMenu";
-import { LanguageMenu } from "./LanguageMenu";
+import { ColorSchemeMenu } from "@/shared/components/ColorSchemeMenu";
+import { LanguageMenu } from "@/shared/components/LanguageMenu";
 import { visibleNavigation } from "./navigation";
 import { useGoKeys } from "./useGoKeys";
 import classes from "./ConsoleShell.module.css";
@@ -45,6 +45,7 @@ function Sidebar({ collapsed, onNavigate }: { collapsed: boolean; onNavigate: ()
                 key={item.id}
                 component={Link}
                 to={item.to}
+                activeOptions={{ exact: true }}
                 className={classes.link}
                 active={active}
                 aria-current={active ? "page" : undefined}

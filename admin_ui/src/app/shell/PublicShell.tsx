@@ -9,8 +9,8 @@ import { selfQuery } from "@/shared/api/self";
 import { useStatus } from "@/shared/api/status";
 import { Logo } from "@/shared/components/Logo";
 import { SafeHtml } from "@/shared/components/SafeHtml";
-import { ColorSchemeMenu } from "./ColorSchemeMenu";
-import { LanguageMenu } from "./LanguageMenu";
+import { ColorSchemeMenu } from "@/shared/components/ColorSchemeMenu";
+import { LanguageMenu } from "@/shared/components/LanguageMenu";
 import classes from "./PublicShell.module.css";
 
 export function PublicShell() {
