@@ -328,7 +328,7 @@ def _no_constant(text: str) -> None:
 
 
 def _parse_json(spec: OptionSpec, text: str) -> Any:
-    wanted: type = list if spec.kind == "json:list" else dict
+    wanted: Any = list if spec.kind == "json:list" else dict
     try:
         value: Any = json.loads(text or ("[]" if wanted is list else "{}"), parse_constant=_no_constant)
     except (ValueError, RecursionError):
