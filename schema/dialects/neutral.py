@@ -109,6 +109,7 @@ class Function(Struct, frozen=True, tag="function"):
     parameters: Json | None = None  # JSON Schema of the arguments; None = not given
     strict: bool | None = None
     cache_control: Json | None = None
+    custom: bool = False  # Responses: takes free text, which travels as the only argument, `input`
 
 
 class ServerTool(Struct, frozen=True, tag="server_tool"):

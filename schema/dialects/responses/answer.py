@@ -105,7 +105,7 @@ def write_answer(
         model=answer.model or model,
         created_s=answer.created_s or created_s,
         request=request,
-        output=_output(choice.blocks, response_id),
+        output=_output(choice.blocks, response_id, custom_names(request)),
         finish=choice.finish,
     )
     body["usage"] = write_usage(answer.usage) if answer.usage else None
@@ -158,7 +158,13 @@ def response_object(
     }
 
 
-def _output(blocks: tuple[neutral.Block, ...], seed: str) -> list[dict[str, Any]]:
+def custom_names(request: neutral.Request | None) -> frozenset[str]:
+    """Tools that the client declared as taking free text."""
+    tools = request.tools if request is not None else ()
+    return frozenset([tool.name for tool in tools if isinstance(tool, neutral.Function) and tool.custom])
+
+
+def _output(blocks: tuple[neutral.Block, ...], seed: str, custom: frozenset[str]) -> list[dict[str, Any]]:
     items: list[dict[str, Any]] = []
     for block in blocks:
         place = len(items)
@@ -167,6 +173,10 @@ def _output(blocks: tuple[neutral.Block, ...], seed: str) -> list[dict[str, Any]
                 items.append(reasoning_item(derived_id("rs_", seed, place), block.text, block.redacted))
             case neutral.ToolCall():
                 call_id = block.id or derived_id("call_", seed, place)
+                if block.name in custom:
+                    item_id = derived_id("ctc_", seed, place)
+                    items.append(custom_item(item_id, call_id, block.name, custom_input(block.arguments)))
+                    continue
                 item_id = derived_id("fc_", seed, place)
                 items.append(call_item(item_id, call_id, block.name, block.arguments, "completed"))
             case neutral.Image() if block.data:
@@ -205,6 +215,23 @@ def reasoning_item(id: str, text: str, encrypted: str = "") -> dict[str, Any]:
     summary = [{"type": "summary_text", "text": text}] if text else []
     item: dict[str, Any] = {"id": id, "type": "reasoning", "summary": summary}
     return item | ({"encrypted_content": encrypted} if encrypted else {})
+
+
+def custom_item(id: str, call_id: str, name: str, text: str) -> dict[str, Any]:
+    return {
+        "id": id,
+        "type": "custom_tool_call",
+        "status": "completed",
+        "call_id": call_id,
+        "name": name,
+        "input": text,
+    }
+
+
+def custom_input(arguments: str) -> str:
+    """The free text inside the arguments; the arguments themselves if the model did not keep to the form."""
+    value = neutral.arguments_object(arguments).get("input")
+    return value if isinstance(value, str) else arguments
 
 
 def call_item(id: str, call_id: str, name: str, arguments: str, status: str) -> dict[str, Any]:

@@ -12,6 +12,11 @@ from schema.dialects.openai import wire as chat
 from schema.dialects.openai.request_reader import MAX_TOKENS_MAX, read_file, read_image
 from schema.dialects.responses import wire
 
+_CUSTOM_PARAMETERS: neutral.Json = {
+    "type": "object",
+    "properties": {"input": {"type": "string", "description": "The whole input of the tool, as free text."}},
+    "required": ["input"],
+}
 _SERVER_TOOLS = {"web_search": "web_search", "code_interpreter": "code_execution"}
 _PROVIDER_CALLS = (
     "web_search_call",
@@ -76,7 +81,13 @@ class _Input:
                 self._names[call_id] = name
                 arguments = item.arguments if item.arguments and item.arguments.strip() else "{}"
                 self._add("assistant", [neutral.ToolCall(call_id, name, arguments)])
-            case "function_call_output":
+            case "custom_tool_call":
+                call_id, name = item.call_id or item.id or "", item.name or ""
+                self._names[call_id] = name
+                self._add(
+                    "assistant", [neutral.ToolCall(call_id, name, neutral.json_text({"input": item.input or ""}))]
+                )
+            case "function_call_output" | "custom_tool_call_output":
                 call_id = item.call_id or ""
                 parts = _parts(item.output, path)
                 self._add("user", [neutral.ToolResult(call_id, tuple(parts), self._names.get(call_id, ""))])
@@ -146,8 +157,21 @@ def _tool(spec: wire.ToolSpec, place: int) -> neutral.Tool:
         if not spec.name:
             raise DialectError("a function needs a name", param=f"tools[{place}].name")
         return neutral.Function(spec.name, spec.description or "", spec.parameters, spec.strict)
+    if spec.type == "custom" and spec.name:
+        return neutral.Function(spec.name, _custom_description(spec), _CUSTOM_PARAMETERS, None, None, custom=True)
     kind = next((kind for prefix, kind in _SERVER_TOOLS.items() if spec.type.startswith(prefix)), spec.type)
     return neutral.ServerTool(kind, "responses", {"type": spec.type})
+
+
+def _custom_description(spec: wire.ToolSpec) -> str:
+    """What the tool takes must be said in words: other dialects have no grammars."""
+    held = spec.format or {}
+    grammar = (
+        f"The input follows this {held.get('syntax', '')} grammar:\n{held['definition']}"
+        if held.get("definition")
+        else ""
+    )
+    return "\n\n".join([text for text in (spec.description or "", grammar) if text])
 
 
 def _tool_choice(wish: wire.ResponsesRequest) -> neutral.ToolChoice | None:
@@ -159,7 +183,7 @@ def _tool_choice(wish: wire.ResponsesRequest) -> neutral.ToolChoice | None:
         if choice not in ("auto", "none", "required"):
             raise DialectError(f"unknown tool_choice {choice!r}", param="tool_choice")
         return neutral.ToolChoice(choice, parallel=parallel)  # type: ignore[arg-type]
-    if choice.get("type") == "function" and isinstance(choice.get("name"), str):
+    if choice.get("type") in ("function", "custom") and isinstance(choice.get("name"), str):
         return neutral.ToolChoice("named", choice["name"], parallel)
     if choice.get("type") == "allowed_tools":
         return neutral.ToolChoice("required" if choice.get("mode") == "required" else "auto", parallel=parallel)

@@ -137,6 +137,8 @@ def _write_tools(body: dict[str, Any], request: neutral.Request, dropped: list[s
 
 
 def write_function(tool: neutral.Function) -> dict[str, Any]:
+    if tool.custom:
+        return {"type": "custom", "name": tool.name, "description": tool.description}
     written: dict[str, Any] = {"type": "function", "name": tool.name}
     if tool.description:
         written["description"] = tool.description

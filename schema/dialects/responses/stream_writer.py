@@ -12,6 +12,9 @@ from schema.dialects.base import StreamContext
 from schema.dialects.ids import derived_id, prefixed
 from schema.dialects.responses.answer import (
     call_item,
+    custom_input,
+    custom_item,
+    custom_names,
     message_item,
     reasoning_item,
     response_object,
@@ -43,8 +46,9 @@ _DELTA_KIND = {
     "message": "response.output_text.delta",
     "reasoning": "response.reasoning_summary_text.delta",
     "call": "response.function_call_arguments.delta",
+    "custom": "response.custom_tool_call_input.delta",
 }
-_ID_PREFIX = {"message": "msg_", "reasoning": "rs_", "call": "fc_"}
+_ID_PREFIX = {"message": "msg_", "reasoning": "rs_", "call": "fc_", "custom": "ctc_"}
 
 
 class EventWriter:
@@ -56,6 +60,7 @@ class EventWriter:
         self._item: _Item | None = None
         self._output: list[dict[str, Any]] = []  # items that are done
         self._tools = ToolQueue()
+        self._custom = custom_names(ctx.request)
         self._usage: TokenUsage | None = None
         self._finish: neutral.Finish | None = None
 
@@ -168,7 +173,7 @@ class EventWriter:
     def _close_item(self) -> bytes:
         """End the open item; tool calls that still wait for their turn come out first."""
         out = b""
-        if self._item is not None and self._item.kind == "call":
+        if self._item is not None and self._item.kind in ("call", "custom"):
             out = b"".join([self._tool(event) for event in self._tools.flush()])
         item, self._item = self._item, None
         return out if item is None else out + self._done(item)
@@ -187,6 +192,10 @@ class EventWriter:
                 out = self._event("response.reasoning_summary_text.done", place | {"text": text})
                 part = {"type": "summary_text", "text": text}
                 out += self._event("response.reasoning_summary_part.done", place | {"part": part})
+            case "custom":
+                text = custom_input(text)
+                out = self._event(_DELTA_KIND["custom"], place | {"delta": text}) if text else b""
+                out += self._event("response.custom_tool_call_input.done", place | {"input": text})
             case _:
                 done = place | {"name": item.name, "arguments": text}
                 out = self._event("response.function_call_arguments.done", done)
@@ -197,8 +206,11 @@ class EventWriter:
     def _tool(self, event: ToolEvent) -> bytes:
         """Events of one call after the other, as the queue lets them out."""
         if isinstance(event, neutral.ToolStart):
-            return self._open_item("call", event.name, event.id)[0]
+            return self._open_item("custom" if event.name in self._custom else "call", event.name, event.id)[0]
         if isinstance(event, neutral.ToolArgs):
+            if self._item is not None and self._item.kind == "custom":
+                self._item.parts.append(event.text)  # free text is taken out of the arguments when they are whole
+                return b""
             return self._text("call", event.text, 0)
         item, self._item = self._item, None
         return b"" if item is None else self._done(item)
@@ -242,4 +254,6 @@ def _shown(item: _Item, status: str) -> dict[str, Any]:
             return message_item(item.id, content, status)
         case "reasoning":
             return reasoning_item(item.id, text, item.encrypted)
+        case "custom":
+            return custom_item(item.id, item.call_id, item.name, custom_input(text) if status == "completed" else "")
     return call_item(item.id, item.call_id, item.name, text, status)

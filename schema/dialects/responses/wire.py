@@ -38,6 +38,7 @@ class Item(Struct, frozen=True):
     call_id: str | None = None
     name: str | None = None
     arguments: str | None = None
+    input: str | None = None  # custom_tool_call
     output: str | list[Part] | None = None
     summary: list[SummaryPart] | None = None
     encrypted_content: str | None = None
@@ -50,6 +51,7 @@ class ToolSpec(Struct, frozen=True):
     description: str | None = None
     parameters: dict[str, Any] | None = None
     strict: bool | None = None
+    format: dict[str, Any] | None = None  # of a custom tool's input: {type, syntax, definition}
 
 
 class ReasoningWish(Struct, frozen=True):

@@ -5,12 +5,15 @@ from decimal import Decimal
 
 import msgspec
 import pytest
+from openai.types.responses import Response
 
 from schema.dialects import neutral
-from schema.dialects.base import ClaudeOptions, GeminiOptions, OpenAIOptions, Target
+from schema.dialects.base import ClaudeOptions, GeminiOptions, OpenAIOptions, StreamContext, Target
 from schema.dialects.errors import DialectError, Unsupported
 from schema.dialects.files import Fetched, put_files, urls_of
+from schema.dialects.fold import unfold
 from schema.dialects.registry import get_dialect
+from tests.schema.dialects.wire_checks import check_responses
 
 OPENAI, CLAUDE, GEMINI = get_dialect("openai"), get_dialect("claude"), get_dialect("gemini")
 HI = [{"role": "user", "content": "hi"}]
@@ -407,3 +410,36 @@ def test_tool_histories_survive_a_round_trip(through):
         return found, results, pairs == answers
 
     assert facts(back) == facts(request)
+
+
+# --- tools of Responses that take free text ---
+
+
+def test_custom_tools_travel_as_functions_and_come_back_as_they_were():
+    tool = {
+        "type": "custom",
+        "name": "patch",
+        "description": "Apply",
+        "format": {"type": "grammar", "syntax": "lark", "definition": "start: x"},
+    }
+    history = [
+        {"role": "user", "content": "x"},
+        {"type": "custom_tool_call", "call_id": "c0", "name": "patch", "input": "*** Begin"},
+        {"type": "custom_tool_call_output", "call_id": "c0", "output": "ok"},
+    ]
+    responses = get_dialect("responses")
+    request = responses.read_request(json.dumps({"model": "m", "input": history, "tools": [tool]}).encode())
+    body = to("openai", request, "gpt-4o")
+    assert body["tools"][0]["function"]["parameters"]["required"] == ["input"]
+    assert "start: x" in body["tools"][0]["function"]["description"]
+    assert json.loads(body["messages"][1]["tool_calls"][0]["function"]["arguments"]) == {"input": "*** Begin"}
+    calls = (neutral.ToolCall("c1", "patch", '{"input":"a\\nb"}'), neutral.ToolCall("c2", "other", "{}"))
+    answer = neutral.Answer(choices=(neutral.Choice(calls, "tool_calls"),))
+    written = json.loads(responses.write_answer(answer, model="m", created_s=1, id="i", request=request))
+    Response.model_validate(written)
+    assert [item["type"] for item in written["output"]] == ["custom_tool_call", "function_call"]
+    assert written["output"][0]["input"] == "a\nb"
+    writer = responses.event_writer(StreamContext("i", "m", 1, request=request))
+    stream = b"".join([writer.write(event) for event in unfold(answer)]) + writer.close()
+    check_responses(stream)
+    assert b"response.custom_tool_call_input.done" in stream
