@@ -1,0 +1,1 @@
+"""Subcommands of `medusa`: every module here has a function `register(app)`."""
