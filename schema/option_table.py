@@ -235,7 +235,13 @@ def _field(key: str) -> str:
         if starts and (not name[at - 1].isupper() or (at + 1 < len(name) and name[at + 1].islower())):
             out.append("_")
         out.append(char.lower())
-    return "".join(out).replace("git_hub", "github").replace("linux_do_", "linuxdo_").replace("we_chat", "wechat").replace("smtpssl", "smtp_ssl")
+    return (
+        "".join(out)
+        .replace("git_hub", "github")
+        .replace("linux_do_", "linuxdo_")
+        .replace("we_chat", "wechat")
+        .replace("smtpssl", "smtp_ssl")
+    )
 
 
 def read_table(tables: dict[str, str]) -> dict[str, OptionSpec]:
