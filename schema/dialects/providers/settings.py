@@ -8,6 +8,9 @@ from schema.dialects.providers.base import Settings
 from schema.options import Options
 
 
+_NO_LIMIT = 1_000_000  # pictures; the option says -1
+
+
 def read_settings(options: Options, config: Config) -> Settings:
     return Settings(
         force_stream_options=config.force_stream_option,
@@ -21,7 +24,7 @@ def read_settings(options: Options, config: Config) -> Settings:
         gemini_versions=options.gemini_version_settings,
         gemini_thinking=options.gemini_thinking_adapter_enabled,
         gemini_thinking_share=Decimal(str(options.gemini_thinking_adapter_budget_tokens_percentage)),
-        gemini_images_max=config.gemini_vision_max_image_num,
+        gemini_images_max=config.gemini_vision_max_image_num if config.gemini_vision_max_image_num >= 0 else _NO_LIMIT,
         cohere_safety=config.cohere_safety_setting,
         dify_debug=config.dify_debug,
         return_requested_model=options.return_requested_model,
