@@ -1,0 +1,21 @@
+"""The one shape of a console reply: success, message, data, and for errors a stable code with its facts."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+_encode = msgspec.json.Encoder().encode
+
+
+def write_success(data: Any = msgspec.UNSET, message: str = "") -> bytes:
+    """A reply that worked; the member `data` is absent when no data is given, and null when None is."""
+    body: dict[str, Any] = {"success": True, "message": message}
+    if data is not msgspec.UNSET:
+        body["data"] = data
+    return _encode(body)
+
+
+def write_failure(message: str, *, code: str, params: Mapping[str, Any] | None = None) -> bytes:
+    """A refusal. `message` is for people, `code` (snake_case) never changes, `params` are the facts behind it."""
+    return _encode({"success": False, "message": message, "code": code, "params": dict(params or {})})
