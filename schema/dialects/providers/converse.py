@@ -216,7 +216,7 @@ class _Metadata(Struct, frozen=True):
 class _Event(Struct, frozen=True, rename="camel"):
     """A frame's payload under its event type; or an error, as `signing.eventstream` writes it."""
 
-    message_start: msgspec.Raw | None = None
+    message_start: Any = None
     content_block_start: _Start | None = None
     content_block_delta: _BlockDelta | None = None
     content_block_stop: _Stop | None = None

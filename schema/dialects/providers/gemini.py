@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from schema.dialects import embeddings, images
 from schema.dialects.errors import Unsupported
 from schema.dialects.files import Fetched
+from schema.dialects.override import apply_override
 from schema.dialects.providers.base import Call, ChannelView, Headers, NeedsFiles, Outgoing
 from schema.dialects.providers.template import TEXT, BaseProvider, Draft, by_name
 from schema.dialects.suffixes import Suffix
@@ -88,4 +89,5 @@ class GeminiProvider(GoogleProvider):
     ) -> Outgoing:
         (following, *rest), answers = sent.state
         answers = (*answers, body)
+        following = apply_override(following, dict(channel.param_override))
         return replace(sent, body=following, more=bool(rest), state=(tuple(rest), answers) if rest else answers)

@@ -3,6 +3,7 @@
 from functools import cache
 
 from schema.dialects.base import OpenAIOptions
+from schema.dialects.providers.aiproxy_library import LibraryProvider
 from schema.dialects.providers.ali import AliProvider
 from schema.dialects.providers.anthropic import AnthropicProvider
 from schema.dialects.providers.aws import AWSProvider
@@ -78,6 +79,7 @@ def providers() -> dict[str, Provider]:
         ReplicateProvider(),
         TencentProvider(),
         XunfeiProvider(),
+        LibraryProvider(),
         PaLMProvider(),
     ]
     found += [OpenAILike(name, quirks) for name, quirks in FAMILY.items()]

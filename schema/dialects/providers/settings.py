@@ -7,7 +7,6 @@ from schema.config import Config
 from schema.dialects.providers.base import Settings
 from schema.options import Options
 
-
 _NO_LIMIT = 1_000_000  # pictures; the option says -1
 
 

@@ -273,7 +273,7 @@ class BaseProvider:
 
     def finish(self, draft: Draft, call: Call, channel: ChannelView, credential: str) -> Outgoing:
         body = draft.body
-        if channel.param_override and draft.content_type.startswith(_JSON) and body and not draft.more:
+        if channel.param_override and draft.content_type.startswith(_JSON) and body:
             body = apply_override(body, dict(channel.param_override))
             draft.body = body
         headers: Headers = (

@@ -86,9 +86,8 @@ class _Suspect(Struct, frozen=True):
     msg: str | None = None
     success: bool | None = None  # Cloudflare, Zhipu
     errors: list[Any] | None = None
-    choices: msgspec.Raw | None = None
-    data: msgspec.Raw | None = None
-    output: msgspec.Raw | None = None
+    choices: msgspec.Raw = msgspec.Raw()
+    output: msgspec.Raw = msgspec.Raw()
 
 
 _decode = msgspec.json.Decoder(_Suspect).decode
@@ -149,13 +148,17 @@ def in_band_error(body: bytes) -> UpstreamError | None:
         return _from_errors(held)
     if (
         held.code not in (None, "", 0, 200, "0", "200", 20000, "Success")
-        and held.choices is None
-        and held.output is None
+        and not _there(held.choices)
+        and not _there(held.output)
     ):
         text = held.message if isinstance(held.message, str) else held.msg
         if text:
             return _coded(str(held.code), text)
     return None
+
+
+def _there(member: msgspec.Raw) -> bool:
+    return bytes(member) not in (b"", b"null")
 
 
 def minimax_error(code: int, text: str) -> UpstreamError:
