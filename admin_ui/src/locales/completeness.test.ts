@@ -34,9 +34,9 @@ function usesOf(source: string, nouns: Set<string>) {
   const exact: string[] = [];
   const patterns: RegExp[] = [];
   for (const match of source.matchAll(/["']([a-zA-Z]+(?:\.[a-zA-Z0-9_]+)+)["']/g)) if (nouns.has(match[1]!.split(".")[0]!)) exact.push(match[1]!);
-  for (const match of source.matchAll(/`([a-zA-Z]+\.[^`\s]*)`/g)) {
+  for (const match of source.matchAll(/`([a-zA-Z]+\.(?:[^`\s$]|\$\{[^}]*\})*)`/g)) {
     const noun = match[1]!.split(".")[0]!;
-    if (nouns.has(noun)) patterns.push(new RegExp(`^${match[1]!.replace(/[.*+?^()|[\]\\]/g, "\\$&").replace(/\$\{[^}]*\}/g, ".+")}$`));
+    if (nouns.has(noun)) patterns.push(new RegExp(`^${match[1]!.split(/\$\{[^}]*\}/).map((part) => part.replace(/[.*+?^()|[\]\\]/g, "\\$&")).join(".+")}$`));
   }
   return { exact, patterns };
 }

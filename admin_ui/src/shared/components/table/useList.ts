@@ -18,10 +18,10 @@ interface ListOptions<T, S extends ListState> {
   defaults: S; // constant outside the component: {...LIST_DEFAULTS, keyword: ""}
   fetch: (list: ListQuery, signal: AbortSignal) => Promise<Page<T>>;
   filters?: (state: S) => Query; // which parameters go to the server; default: all but page, size
-  refetchInterval?: number | false; // ms
+  refetchInterval?: (state: S) => number | false; // ms
 }
 
-export function useList<T, S extends ListState>({ key, defaults, fetch, filters, refetchInterval = false }: ListOptions<T, S>) {
+export function useList<T, S extends ListState>({ key, defaults, fetch, filters, refetchInterval }: ListOptions<T, S>) {
   const [state, setState] = useUrlState<S>(defaults);
   const pageSize = state.size || rememberedSize();
   const { page, size: _size, ...rest } = state;
@@ -30,7 +30,7 @@ export function useList<T, S extends ListState>({ key, defaults, fetch, filters,
     queryKey: [...key, { page, pageSize, ...wire }],
     queryFn: ({ signal }) => fetch({ page, pageSize, filters: wire }, signal),
     placeholderData: keepPreviousData,
-    refetchInterval,
+    refetchInterval: refetchInterval?.(state) ?? false,
   });
   const tableProps = {
     rows: query.data?.items,
