@@ -27,10 +27,15 @@ def model_lists() -> dict[str, ModelList]:
 
 def default_models(provider: str) -> tuple[str, ...]:
     """Names that a new channel of this provider offers; empty for what has no list."""
-    held = model_lists().get(provider)
+    held = model_lists().get(_key(provider))
     if held is None:
         return ()
     return model_lists()[held.same_as].models if held.same_as else held.models
+
+
+def _key(provider: str) -> str:
+    plain = provider.lower().replace("_", "-")
+    return "ai360" if plain == "360" else plain
 
 
 @cache

@@ -32,3 +32,8 @@ def test_lists_have_no_doubles_and_name_real_providers():
 def test_lists_of_providers_that_share_one():
     assert default_models("azure") == default_models("openai") != ()
     assert default_models("dify") == default_models("unknown") == ()
+
+
+def test_names_with_underscores_are_the_same():
+    assert default_models("zhipu_v4") == default_models("zhipu-v4") != ()
+    assert default_models("360") == default_models("ai360") != ()

@@ -9,7 +9,7 @@ from schema.dialects.base import OpenAIOptions
 from schema.dialects.body import edit_members, read_object
 from schema.dialects.providers.base import Call, ChannelView, Headers
 from schema.dialects.providers.template import ALL, TEXT, BaseProvider, Draft
-from schema.dialects.providers.urls import PATHS, append, join
+from schema.dialects.providers.urls import MODE_OF_PATH, append, join
 
 CHAT_EMBED = TEXT | {"embedding"}
 
@@ -40,7 +40,7 @@ class OpenAILike(BaseProvider):
 
     def address(self, draft: Draft, call: Call, channel: ChannelView) -> str:
         base = channel.base_url or self.base_url
-        own = self.quirks.paths.get(_mode_of(draft))
+        own = self.quirks.paths.get(MODE_OF_PATH[draft.path]) if self.quirks.paths else None
         return append(base, own) if own else join(base, draft.path)
 
     def takes_stream_options(self, channel: ChannelView) -> bool:
@@ -58,10 +58,6 @@ class OpenAILike(BaseProvider):
     def extra_headers(self, draft: Draft, call: Call, channel: ChannelView) -> Headers:
         beta = call.client_headers.get("openai-beta")
         return (("OpenAI-Beta", beta),) if beta else ()
-
-
-def _mode_of(draft: Draft) -> str:
-    return next(mode for mode, path in PATHS.items() if path == draft.path)
 
 
 class OpenAIProvider(OpenAILike):

@@ -86,12 +86,24 @@ def providers() -> dict[str, Provider]:
     return {provider.name: provider for provider in found}
 
 
-ALIASES = {"claude": "anthropic", "bedrock": "aws", "vertexai": "vertex", "vertex-ai": "vertex", "doubao": "volcengine"}
+ALIASES = {
+    "360": "ai360",
+    "claude": "anthropic",
+    "bedrock": "aws",
+    "vertexai": "vertex",
+    "vertex-ai": "vertex",
+    "doubao": "volcengine",
+}
+
+
+def canonical(name: str) -> str:
+    """The registry's form of a name: lower case, hyphens, one word for each provider."""
+    plain = name.strip().lower().replace("_", "-")
+    return ALIASES.get(plain, plain)
 
 
 @cache
 def get_provider(name: str) -> Provider:
     """Names are lower case with hyphens (`_` is taken for one). What has no file of its own speaks like OpenAI."""
-    plain = name.strip().lower().replace("_", "-")
     held = providers()
-    return held.get(ALIASES.get(plain, plain)) or held[FALLBACK]
+    return held.get(canonical(name)) or held[FALLBACK]

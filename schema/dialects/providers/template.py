@@ -177,17 +177,21 @@ class BaseProvider:
             path=path,
             wire=wire,
             stream=call.stream,
-            passthrough=call.client_dialect == wire and not self.must_rewrite(call, channel, target.model),
+            passthrough=call.client_dialect == wire and not self.must_rewrite(call, channel, wire, target.model),
             model=target.model,
             effort=target.reasoning.effort if target.reasoning else "",
             dropped=tuple(dict.fromkeys(dropped)),
         )
 
-    def must_rewrite(self, call: Call, channel: ChannelView, model: str) -> bool:
-        """Does a setting change the answer, so that its bytes cannot pass untouched?"""
+    def must_rewrite(self, call: Call, channel: ChannelView, wire: str, model: str) -> bool:
+        """Does a setting change the answer, so that its bytes cannot pass untouched?
+
+        `thinking_to_content` and `force_format` speak of Chat Completions; other dialects have their own place for thoughts.
+        """
         setting = channel.setting
-        renamed = call.settings.return_requested_model and call.model != model
-        return bool(setting.get("thinking_to_content") or setting.get("force_format") or renamed)
+        if call.settings.return_requested_model and call.model != model:
+            return True
+        return wire == "openai" and bool(setting.get("thinking_to_content") or setting.get("force_format"))
 
     def target(self, call: Call, channel: ChannelView) -> Target:
         suffix = self.suffix(call, channel)
@@ -300,7 +304,9 @@ class BaseProvider:
             model=draft.model or call.upstream_model,
             reasoning_effort=draft.effort,
             dropped=draft.dropped,
-            thinking_to_content=bool(channel.setting.get("thinking_to_content")) and call.mode in TEXT,
+            thinking_to_content=bool(channel.setting.get("thinking_to_content"))
+            and call.mode in TEXT
+            and not draft.passthrough,
             more=draft.more,
             delay_s=draft.delay_s,
             state=draft.state,

@@ -19,6 +19,7 @@ PATHS = {
     "transcription": "/v1/audio/transcriptions",
     "translation": "/v1/audio/translations",
 }
+MODE_OF_PATH = {path: mode for mode, path in PATHS.items()}
 
 
 def join(base: str, path: str) -> str:

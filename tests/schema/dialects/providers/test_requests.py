@@ -6,7 +6,8 @@ import pytest
 from schema.dialects.errors import DialectError, Unsupported
 from schema.dialects.files import Fetched
 from schema.dialects.providers.base import KeyFormatError, NeedsFiles, Settings
-from schema.dialects.providers.registry import get_provider, providers
+from schema.dialects.providers.registry import canonical, get_provider, providers
+from schema.providers import PROVIDERS
 from tests.schema.dialects.providers.calls import NOW_S, call, channel, form, prepare, sent_body
 
 KEY = "sk-fakekey-0123456789"
@@ -1046,3 +1047,19 @@ def test_unknown_names_speak_like_openai():
 
 def test_retired_types_are_never_eligible():
     assert not get_provider("palm").supports("chat", channel("palm"), "PaLM-2")
+
+
+@pytest.mark.parametrize("name", sorted(set(PROVIDERS) - {"unknown", "midjourney", "midjourney_plus", "suno"}))
+def test_every_channel_type_has_its_provider(name):
+    """The table of channel types and this registry agree on names and default addresses."""
+    provider = get_provider(name)
+    assert provider.name == canonical(name)
+    assert provider.base_url == PROVIDERS[name].base_url
+
+
+def test_thinking_to_content_leaves_claudes_own_dialect_alone():
+    view = channel("anthropic", setting={"thinking_to_content": True})
+    body = {"model": "claude-x", "max_tokens": 5, "messages": [{"role": "user", "content": "hi"}]}
+    own = prepare("anthropic", model="claude-x", dialect="claude", body=body, view=view)
+    assert own.passthrough and not own.thinking_to_content
+    assert prepare("anthropic", model="claude-x", view=view).thinking_to_content
