@@ -167,3 +167,23 @@ def test_a_broken_private_key_is_not_shown():
     with pytest.raises(SigningKeyError) as error:
         google_assertion(account, 0)
     assert "SECRETSTUFF" not in str(error.value)
+
+
+def test_aws_encodes_an_encoded_path_once_more():
+    """`%3A` is `%253A` in the canonical request. Source: AWS, "Create a signed AWS API request", canonical URI."""
+    import hashlib
+    import hmac
+
+    url, body = "https://bedrock-runtime.us-east-1.amazonaws.com/model/anthropic.claude-v2%3A1/invoke", b"{}"
+    headers = sign_sigv4("POST", url, (), body, region="us-east-1", service="bedrock", now_s=AWS_AT, **AWS_KEYS)
+    canonical = (
+        "POST\n/model/anthropic.claude-v2%253A1/invoke\n\n"
+        "host:bedrock-runtime.us-east-1.amazonaws.com\nx-amz-date:20150830T123600Z\n\nhost;x-amz-date\n"
+        + hashlib.sha256(body).hexdigest()
+    )
+    scope = "20150830/us-east-1/bedrock/aws4_request"
+    text = f"AWS4-HMAC-SHA256\n20150830T123600Z\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
+    key = ("AWS4" + AWS_KEYS["secret_key"]).encode()
+    for part in scope.split("/"):
+        key = hmac.digest(key, part.encode(), "sha256")
+    assert dict(headers)["Authorization"].endswith(hmac.digest(key, text.encode(), "sha256").hex())
