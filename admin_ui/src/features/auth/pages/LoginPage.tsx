@@ -8,7 +8,7 @@ import { useEffect, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { useStatus } from "@/shared/api/status";
 import { invitation, logIn, logInSecondStep, WANTED } from "../api/auth";
-import { AuthFrame } from "../components/AuthFrame";
+import { AuthFrame } from "@/shared/components/AuthFrame";
 import { FormError } from "../components/FormError";
 import { ProviderButtons } from "../components/ProviderButtons";
 import { Turnstile, useTurnstileNeeded } from "../components/Turnstile";

@@ -5,7 +5,7 @@ import { Link, useNavigate, useParams, useSearch } from "@tanstack/react-router"
 import { useEffect } from "react";
 import { useTranslation } from "react-i18next";
 import { finishOAuth, WANTED } from "../api/auth";
-import { AuthFrame } from "../components/AuthFrame";
+import { AuthFrame } from "@/shared/components/AuthFrame";
 import { FormError } from "../components/FormError";
 import { useSignedIn } from "../components/useSignedIn";
 

@@ -6,7 +6,7 @@ import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { CopyButton } from "@/shared/components/CopyButton";
 import { confirmReset } from "../api/auth";
-import { AuthFrame } from "../components/AuthFrame";
+import { AuthFrame } from "@/shared/components/AuthFrame";
 import { FormError } from "../components/FormError";
 
 export default function ResetConfirmPage() {

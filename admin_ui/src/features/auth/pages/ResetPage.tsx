@@ -6,7 +6,7 @@ import { Link } from "@tanstack/react-router";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { sendResetMail } from "../api/auth";
-import { AuthFrame } from "../components/AuthFrame";
+import { AuthFrame } from "@/shared/components/AuthFrame";
 import { FormError } from "../components/FormError";
 import { Turnstile, useTurnstileNeeded } from "../components/Turnstile";
 import { useCooldown } from "../components/useCooldown";

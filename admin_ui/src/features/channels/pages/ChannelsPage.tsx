@@ -102,9 +102,9 @@ export default function ChannelsPage() {
 
   const columns = useMemo<Column<Channel>[]>(
     () => [
-      { id: "id", header: "ID", width: 64, cell: (c) => <Text size="sm" c="dimmed">{c.id}</Text>, sortable: true },
+      { id: "id", header: "ID", width: 54, cell: (c) => <Text size="sm" c="dimmed">{c.id}</Text>, sortable: true },
       {
-        id: "name", header: t("channels.field.name"), width: 220, fixed: true, phone: "title",
+        id: "name", header: t("channels.field.name"), width: 190, fixed: true, phone: "title",
         cell: (c) => (
           <div style={{ minWidth: 0 }}>
             <UnstyledButton onClick={() => setEditing({ id: c.id })} style={{ fontWeight: 600, fontSize: 13.5, maxWidth: "100%", overflow: "hidden", textOverflow: "ellipsis", whiteSpace: "nowrap", display: "block" }}>
@@ -114,10 +114,10 @@ export default function ChannelsPage() {
           </div>
         ),
       },
-      { id: "type", header: t("channels.field.type"), width: 150, cell: (c) => <Badge color={channelTypeColor(c.type)}>{channelTypeName(c.type)}</Badge> },
-      { id: "status", header: t("channels.column.status"), width: 140, cell: (c) => <ChannelStatus channel={c} /> },
+      { id: "type", header: t("channels.field.type"), width: 140, cell: (c) => <Badge color={channelTypeColor(c.type)}>{channelTypeName(c.type)}</Badge> },
+      { id: "status", header: t("channels.column.status"), width: 136, cell: (c) => <ChannelStatus channel={c} /> },
       {
-        id: "models", header: t("channels.field.models"), width: 170,
+        id: "models", header: t("channels.field.models"), width: 140,
         cell: (c) => {
           const list = splitList(c.models);
           return (
@@ -129,11 +129,11 @@ export default function ChannelsPage() {
           );
         },
       },
-      { id: "groups", header: t("channels.field.groups"), width: 140, cell: (c) => <Group gap={4}>{splitList(c.group).map((g) => <Badge key={g} color={g === "vip" || g === "pro" ? "yellow" : "gray"}>{g}</Badge>)}</Group> },
-      { id: "response_time", header: t("channels.column.responseTime"), width: 120, cell: (c) => <ResponseTime channel={c} /> },
-      { id: "used_quota", header: t("channels.column.used"), width: 110, align: "right", cell: (c) => format.quota(c.used_quota) },
+      { id: "groups", header: t("channels.field.groups"), width: 116, cell: (c) => <Group gap={4}>{splitList(c.group).map((g) => <Badge key={g} color={g === "vip" || g === "pro" ? "yellow" : "gray"}>{g}</Badge>)}</Group> },
+      { id: "response_time", header: t("channels.column.responseTime"), width: 106, cell: (c) => <ResponseTime channel={c} /> },
+      { id: "used_quota", header: t("channels.column.used"), width: 92, align: "right", cell: (c) => format.quota(c.used_quota) },
       {
-        id: "balance", header: t("channels.column.balance"), width: 110, align: "right",
+        id: "balance", header: t("channels.column.balance"), width: 88, align: "right",
         cell: (c) => (
           <Tooltip label={c.balance_updated_time ? t("channels.balanceAt", { time: format.time(c.balance_updated_time) }) : t("channels.action.balance")}>
             <UnstyledButton fz={13.5} onClick={() => balance.mutate(c.id)} aria-label={t("channels.action.balance")}>

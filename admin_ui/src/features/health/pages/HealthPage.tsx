@@ -64,7 +64,7 @@ export default function HealthPage() {
 
   const columns: Column<ChannelHealth>[] = [
     {
-      id: "state", header: t("health.column.state"), width: 128, fixed: true,
+      id: "state", header: t("health.column.state"), width: 118, fixed: true,
       cell: (row) => (
         <Group gap={4}>
           <HealthBadge state={row.state} {...(row.disabled_reason ? { hint: [row.disabled_at ? format.time(row.disabled_at) : "", row.disabled_reason].filter(Boolean).join(" · ") } : {})} />
@@ -74,7 +74,7 @@ export default function HealthPage() {
       ),
     },
     {
-      id: "name", header: t("health.column.channel"), width: 200, fixed: true, sortable: true, phone: "title",
+      id: "name", header: t("health.column.channel"), width: 172, fixed: true, sortable: true, phone: "title",
       cell: (row) => (
         <div style={{ minWidth: 0 }}>
           <Link to={`/console/health/${row.channel_id}`} style={{ color: "inherit", fontWeight: 600, textDecoration: "none" }}>
@@ -86,15 +86,15 @@ export default function HealthPage() {
         </div>
       ),
     },
-    { id: "success", header: t("health.column.success"), width: 100, align: "right", sortable: true, cell: (row) => (row.success_ratio === null ? "–" : <Text size="sm" fw={600} className="num" c={row.success_ratio < 0.9 ? "red" : undefined}>{format.percent(row.success_ratio, 2)}</Text>) },
-    { id: "spark", header: t("health.column.traffic"), width: 144, cell: (row) => <Sparkline ok={row.sparkline.ok} failed={row.sparkline.failed} label={t("health.sparkline", { calls: format.number(row.calls), failures: format.number(row.failures) })} /> },
-    { id: "latency", header: t("health.column.latency"), width: 126, align: "right", sortable: true, cell: (row) => <Pair value={row.latency_ms} /> },
-    { id: "ttft", header: t("health.column.ttft"), width: 126, align: "right", sortable: true, cell: (row) => <Pair value={row.ttft_ms} /> },
-    { id: "rate", header: t("health.column.rate"), width: 104, align: "right", sortable: true, cell: (row) => <><Text size="sm" className="num">{format.number(row.rpm)}</Text><Text size="xs" c="dimmed" className="num">{format.compact(row.tpm)}</Text></> },
-    { id: "errors", header: t("health.column.errors"), width: 116, cell: (row) => <ErrorBar errors={row.errors} /> },
-    { id: "spend", header: t("health.column.spend"), width: 92, align: "right", sortable: true, cell: (row) => format.quota(row.quota) },
+    { id: "success", header: t("health.column.success"), width: 86, align: "right", sortable: true, cell: (row) => (row.success_ratio === null ? "–" : <Text size="sm" fw={600} className="num" c={row.success_ratio < 0.9 ? "red" : undefined}>{format.percent(row.success_ratio, 2)}</Text>) },
+    { id: "spark", header: t("health.column.traffic"), width: 128, cell: (row) => <Sparkline width={108} ok={row.sparkline.ok} failed={row.sparkline.failed} label={t("health.sparkline", { calls: format.number(row.calls), failures: format.number(row.failures) })} /> },
+    { id: "latency", header: t("health.column.latency"), width: 124, align: "right", sortable: true, cell: (row) => <Pair value={row.latency_ms} /> },
+    { id: "ttft", header: t("health.column.ttft"), width: 124, align: "right", sortable: true, cell: (row) => <Pair value={row.ttft_ms} /> },
+    { id: "rate", header: t("health.column.rate"), width: 84, align: "right", sortable: true, cell: (row) => <><Text size="sm" className="num">{format.number(row.rpm)}</Text><Text size="xs" c="dimmed" className="num">{format.compact(row.tpm)}</Text></> },
+    { id: "errors", header: t("health.column.errors"), width: 96, cell: (row) => <ErrorBar errors={row.errors} /> },
+    { id: "spend", header: t("health.column.spend"), width: 80, align: "right", sortable: true, cell: (row) => format.quota(row.quota) },
     {
-      id: "balance", header: t("health.column.balance"), width: 96, align: "right", sortable: true,
+      id: "balance", header: t("health.column.balance"), width: 86, align: "right", sortable: true,
       cell: (row) => (row.balance ? <><Text size="sm" className="num">${format.number(row.balance, 2)}</Text>{row.days_left !== null && <Text size="xs" c={row.days_left < 3 ? "red" : "dimmed"}>{t("health.daysLeft", { count: Math.floor(row.days_left) })}</Text>}</> : "–"),
     },
     { id: "priority", header: t("health.column.priority"), width: 96, hidden: true, cell: (row) => <InlineNumber label={t("health.priorityOf", { name: row.name })} value={row.priority} onSave={(priority) => actions.set(row, { priority })} /> },
@@ -142,7 +142,7 @@ export default function HealthPage() {
         onSort={(sort) => setState({ sort })}
         onOpen={(row) => void navigate({ to: `/console/health/${row.channel_id}` })}
         dimmed={(row) => row.state === "off"}
-        actionsWidth={84}
+        actionsWidth={78}
         rowActions={(row) => (
           <Group gap={2} wrap="nowrap" justify="flex-end">
             <Tooltip label={t("health.action.test")}>

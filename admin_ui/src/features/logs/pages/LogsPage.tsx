@@ -80,17 +80,17 @@ export default function LogsPage() {
 
   const columns = useMemo<Column<LogRow>[]>(() => {
     const admin: Column<LogRow>[] = [
-      { id: "channel", header: t("logs.field.channel"), width: 130, cell: (r) => (r.channel ? <Tooltip label={r.channel_name || `#${r.channel}`}><Text size="sm" truncate tabIndex={0}>#{r.channel} <Text span size="sm" c="dimmed">{r.channel_name}</Text></Text></Tooltip> : null) },
-      { id: "user", header: t("logs.field.user"), width: 110, cell: (r) => <UnstyledButton fz={13.5} onClick={() => setState({ user: r.username })}>{r.username}</UnstyledButton> },
+      { id: "channel", header: t("logs.field.channel"), width: 115, cell: (r) => (r.channel ? <Tooltip label={r.channel_name || `#${r.channel}`}><Text size="sm" truncate tabIndex={0}>#{r.channel} <Text span size="sm" c="dimmed">{r.channel_name}</Text></Text></Tooltip> : null) },
+      { id: "user", header: t("logs.field.user"), width: 82, cell: (r) => <UnstyledButton fz={13.5} onClick={() => setState({ user: r.username })}>{r.username}</UnstyledButton> },
     ];
     return [
-      { id: "time", header: t("logs.field.time"), width: 158, fixed: true, phone: "title", cell: (r) => <Text size="sm" style={{ whiteSpace: "nowrap" }}>{format.time(r.created_at)}</Text> },
-      { id: "type", header: t("logs.field.type"), width: 110, cell: (r) => <StatusBadge label={t(`logs.type.${LOG_TYPES[r.type as 0] ?? "system"}`)} color={LOOKS[r.type as 1]?.color ?? "gray"} icon={LOOKS[r.type as 1]?.icon ?? IconAdjustments} /> },
+      { id: "time", header: t("logs.field.time"), width: 150, fixed: true, phone: "title", cell: (r) => <Text size="sm" style={{ whiteSpace: "nowrap" }}>{format.time(r.created_at)}</Text> },
+      { id: "type", header: t("logs.field.type"), width: 98, cell: (r) => <StatusBadge label={t(`logs.type.${LOG_TYPES[r.type as 0] ?? "system"}`)} color={LOOKS[r.type as 1]?.color ?? "gray"} icon={LOOKS[r.type as 1]?.icon ?? IconAdjustments} /> },
       ...(isAdmin ? admin : []),
-      { id: "token", header: t("logs.field.token"), width: 120, cell: (r) => <UnstyledButton fz={13.5} onClick={() => setState({ token: r.token_name })}>{r.token_name}</UnstyledButton> },
+      { id: "token", header: t("logs.field.token"), width: 98, cell: (r) => <UnstyledButton fz={13.5} onClick={() => setState({ token: r.token_name })}>{r.token_name}</UnstyledButton> },
       { id: "group", header: t("logs.field.group"), width: 100, hidden: true, cell: (r) => (r.group ? <Badge color="gray">{r.group}</Badge> : null) },
       {
-        id: "model", header: t("logs.field.model"), width: 200,
+        id: "model", header: t("logs.field.model"), width: 165,
         cell: (r) => {
           const other = readJsonObject(r.other);
           return r.model_name ? (
@@ -104,7 +104,7 @@ export default function LogsPage() {
         },
       },
       {
-        id: "duration", header: t("logs.field.duration"), width: 150,
+        id: "duration", header: t("logs.field.duration"), width: 142,
         cell: (r) => {
           if (r.type !== 2 && r.type !== 5) return null;
           const frt = Number(readJsonObject(r.other)["frt"] ?? -1);
@@ -118,9 +118,9 @@ export default function LogsPage() {
           );
         },
       },
-      { id: "prompt", header: t("logs.field.prompt"), width: 90, align: "right", cell: (r) => (r.prompt_tokens ? format.number(r.prompt_tokens) : "") },
-      { id: "completion", header: t("logs.field.completion"), width: 90, align: "right", cell: (r) => (r.completion_tokens ? format.number(r.completion_tokens) : "") },
-      { id: "cost", header: t("logs.field.cost"), width: 110, align: "right", cell: (r) => (r.quota ? <Text size="sm" fw={600} className="num">{format.quota(r.quota, 6)}</Text> : r.type === 2 ? t("logs.free") : "") },
+      { id: "prompt", header: t("logs.field.prompt"), width: 76, align: "right", cell: (r) => (r.prompt_tokens ? format.number(r.prompt_tokens) : "") },
+      { id: "completion", header: t("logs.field.completion"), width: 96, align: "right", cell: (r) => (r.completion_tokens ? format.number(r.completion_tokens) : "") },
+      { id: "cost", header: t("logs.field.cost"), width: 98, align: "right", cell: (r) => (r.quota ? <Text size="sm" fw={600} className="num">{format.quota(r.quota, 6)}</Text> : r.type === 2 ? t("logs.free") : "") },
     ];
   }, [t, format, isAdmin, setState]);
 

@@ -13,7 +13,7 @@ export default function MantineChart({ rows, series, kind = "area", stacked = fa
     withLegend: series.length > 1,
     legendProps: { verticalAlign: "bottom" as const },
     tickLine: "none" as const,
-    gridAxis: "y" as const,
+    gridAxis: "x" as const,
     yAxisProps: { width: 62 },
     xAxisProps: { minTickGap: 32 },
     tooltipAnimationDuration: 0,

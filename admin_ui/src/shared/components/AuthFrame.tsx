@@ -2,9 +2,8 @@
 import { Box, Card, Group, Stack, Text, Title } from "@mantine/core";
 import { Link } from "@tanstack/react-router";
 import type { ReactNode } from "react";
-import { ColorSchemeMenu } from "@/shared/components/ColorSchemeMenu";
-import { LanguageMenu } from "@/shared/components/LanguageMenu";
-import { Logo } from "@/shared/components/Logo";
+import { Logo } from "./Logo";
+import { FrameSwitches } from "./FrameSwitches";
 import classes from "./AuthFrame.module.css";
 
 interface AuthFrameProps {
@@ -22,8 +21,7 @@ export function AuthFrame({ title, hint, children, footer, wide = false }: AuthF
           <Logo />
         </Link>
         <Group gap={4} wrap="nowrap">
-          <LanguageMenu />
-          <ColorSchemeMenu />
+          <FrameSwitches />
         </Group>
       </Group>
       <main className={classes.main}>
