@@ -1,5 +1,5 @@
 // Ctrl/⌘+K: every page and the switches of the frame, by name.
-import "@mantine/spotlight/styles.css";
+import "@mantine/spotlight/styles.layer.css";
 import { Kbd, useMantineColorScheme } from "@mantine/core";
 import { createSpotlight, Spotlight, type SpotlightActionGroupData } from "@mantine/spotlight";
 import { IconKeyboard, IconLanguage, IconMoon, IconSearch, IconSun } from "@tabler/icons-react";

@@ -22,6 +22,7 @@ import { useGoKeys } from "./useGoKeys";
 import classes from "./ConsoleShell.module.css";
 
 const CommandPalette = lazy(() => import("./CommandPalette"));
+const ReauthDialog = lazy(() => import("./ReauthDialog"));
 const KeyboardHelp = lazy(() => import("./KeyboardHelp"));
 
 function isActive(pathname: string, to: string): boolean {
@@ -184,6 +185,7 @@ export function ConsoleShell() {
       </AppShell.Main>
       <Suspense fallback={null}>
         {overlay === "palette" && <CommandPalette onClose={() => setOverlay(null)} onHelp={() => setOverlay("help")} />}
+        <ReauthDialog />
         {overlay === "help" && <KeyboardHelp onClose={() => setOverlay(null)} />}
       </Suspense>
     </AppShell>

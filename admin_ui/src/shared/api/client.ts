@@ -101,8 +101,22 @@ async function send(method: string, path: string, options: RequestOptions): Prom
   return { envelope, response };
 }
 
+/** Codes by which the server asks for the password again before a sensitive call. */
+const REAUTH = /reauth|fresh/;
+type Reauthenticate = () => Promise<boolean>;
+let reauthenticate: Reauthenticate | null = null;
+/** The dialog that asks; true = the caller may try again. Set by the console's frame. */
+export function setReauthenticate(ask: Reauthenticate | null): void {
+  reauthenticate = ask;
+}
+
 async function request<T>(method: string, path: string, options: RequestOptions = {}): Promise<T> {
-  return (await send(method, path, options)).envelope.data as T;
+  try {
+    return (await send(method, path, options)).envelope.data as T;
+  } catch (error) {
+    if (!(error instanceof ApiError && REAUTH.test(error.code)) || path === "/api/user/reauth" || !reauthenticate || !(await reauthenticate())) throw error;
+    return (await send(method, path, options)).envelope.data as T;
+  }
 }
 
 export interface Page<T> {

@@ -117,7 +117,7 @@ export default function ChannelsPage() {
       { id: "type", header: t("channels.field.type"), width: 140, cell: (c) => <Badge color={channelTypeColor(c.type)}>{channelTypeName(c.type)}</Badge> },
       { id: "status", header: t("channels.column.status"), width: 136, cell: (c) => <ChannelStatus channel={c} /> },
       {
-        id: "models", header: t("channels.field.models"), width: 140,
+        id: "models", header: t("channels.field.models"), width: 116,
         cell: (c) => {
           const list = splitList(c.models);
           return (
@@ -129,7 +129,7 @@ export default function ChannelsPage() {
           );
         },
       },
-      { id: "groups", header: t("channels.field.groups"), width: 116, cell: (c) => <Group gap={4}>{splitList(c.group).map((g) => <Badge key={g} color={g === "vip" || g === "pro" ? "yellow" : "gray"}>{g}</Badge>)}</Group> },
+      { id: "groups", header: t("channels.field.groups"), width: 136, cell: (c) => <Group gap={4}>{splitList(c.group).map((g) => <Badge key={g} color={g === "vip" || g === "pro" ? "yellow" : "gray"}>{g}</Badge>)}</Group> },
       { id: "response_time", header: t("channels.column.responseTime"), width: 106, cell: (c) => <ResponseTime channel={c} /> },
       { id: "used_quota", header: t("channels.column.used"), width: 92, align: "right", cell: (c) => format.quota(c.used_quota) },
       {

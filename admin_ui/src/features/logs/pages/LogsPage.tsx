@@ -80,17 +80,17 @@ export default function LogsPage() {
 
   const columns = useMemo<Column<LogRow>[]>(() => {
     const admin: Column<LogRow>[] = [
-      { id: "channel", header: t("logs.field.channel"), width: 115, cell: (r) => (r.channel ? <Tooltip label={r.channel_name || `#${r.channel}`}><Text size="sm" truncate tabIndex={0}>#{r.channel} <Text span size="sm" c="dimmed">{r.channel_name}</Text></Text></Tooltip> : null) },
-      { id: "user", header: t("logs.field.user"), width: 82, cell: (r) => <UnstyledButton fz={13.5} onClick={() => setState({ user: r.username })}>{r.username}</UnstyledButton> },
+      { id: "channel", header: t("logs.field.channel"), width: 100, cell: (r) => (r.channel ? <Tooltip label={r.channel_name || `#${r.channel}`}><Text size="sm" truncate tabIndex={0}>#{r.channel} <Text span size="sm" c="dimmed">{r.channel_name}</Text></Text></Tooltip> : null) },
+      { id: "user", header: t("logs.field.user"), width: 76, cell: (r) => <UnstyledButton fz={13.5} onClick={() => setState({ user: r.username })}>{r.username}</UnstyledButton> },
     ];
     return [
-      { id: "time", header: t("logs.field.time"), width: 150, fixed: true, phone: "title", cell: (r) => <Text size="sm" style={{ whiteSpace: "nowrap" }}>{format.time(r.created_at)}</Text> },
+      { id: "time", header: t("logs.field.time"), width: 162, fixed: true, phone: "title", cell: (r) => <Text size="sm" style={{ whiteSpace: "nowrap" }}>{format.time(r.created_at)}</Text> },
       { id: "type", header: t("logs.field.type"), width: 98, cell: (r) => <StatusBadge label={t(`logs.type.${LOG_TYPES[r.type as 0] ?? "system"}`)} color={LOOKS[r.type as 1]?.color ?? "gray"} icon={LOOKS[r.type as 1]?.icon ?? IconAdjustments} /> },
       ...(isAdmin ? admin : []),
-      { id: "token", header: t("logs.field.token"), width: 98, cell: (r) => <UnstyledButton fz={13.5} onClick={() => setState({ token: r.token_name })}>{r.token_name}</UnstyledButton> },
+      { id: "token", header: t("logs.field.token"), width: 90, cell: (r) => <UnstyledButton fz={13.5} onClick={() => setState({ token: r.token_name })}>{r.token_name}</UnstyledButton> },
       { id: "group", header: t("logs.field.group"), width: 100, hidden: true, cell: (r) => (r.group ? <Badge color="gray">{r.group}</Badge> : null) },
       {
-        id: "model", header: t("logs.field.model"), width: 165,
+        id: "model", header: t("logs.field.model"), width: 150,
         cell: (r) => {
           const other = readJsonObject(r.other);
           return r.model_name ? (
@@ -119,8 +119,8 @@ export default function LogsPage() {
         },
       },
       { id: "prompt", header: t("logs.field.prompt"), width: 76, align: "right", cell: (r) => (r.prompt_tokens ? format.number(r.prompt_tokens) : "") },
-      { id: "completion", header: t("logs.field.completion"), width: 96, align: "right", cell: (r) => (r.completion_tokens ? format.number(r.completion_tokens) : "") },
-      { id: "cost", header: t("logs.field.cost"), width: 98, align: "right", cell: (r) => (r.quota ? <Text size="sm" fw={600} className="num">{format.quota(r.quota, 6)}</Text> : r.type === 2 ? t("logs.free") : "") },
+      { id: "completion", header: t("logs.field.completion"), width: 94, align: "right", cell: (r) => (r.completion_tokens ? format.number(r.completion_tokens) : "") },
+      { id: "cost", header: t("logs.field.cost"), width: 102, align: "right", cell: (r) => (r.quota ? <Text size="sm" fw={600} className="num">{format.quota(r.quota, 6)}</Text> : r.type === 2 ? t("logs.free") : "") },
     ];
   }, [t, format, isAdmin, setState]);
 
@@ -134,7 +134,7 @@ export default function LogsPage() {
           CSV
         </Button>
       </PageHeader>
-      <SimpleGrid cols={{ base: 3 }} mb="md" spacing="sm">
+      <SimpleGrid cols={{ base: 1, xs: 3 }} mb="md" spacing="sm">
         <Card py="sm"><Stat label={t("logs.stat.quota")} loading={stat.isPending} value={stat.data ? format.quota(stat.data.quota) : "–"} /></Card>
         <Card py="sm"><Stat label={t("logs.stat.rpm")} loading={stat.isPending} value={stat.data ? format.number(stat.data.rpm) : "–"} /></Card>
         <Card py="sm"><Stat label={t("logs.stat.tpm")} loading={stat.isPending} value={stat.data ? format.compact(stat.data.tpm) : "–"} /></Card>

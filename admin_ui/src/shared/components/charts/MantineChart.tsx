@@ -1,5 +1,5 @@
 // The loaded-later part of TimeChart: Mantine's charts in our dress.
-import "@mantine/charts/styles.css";
+import "@mantine/charts/styles.layer.css";
 import { AreaChart, BarChart, LineChart } from "@mantine/charts";
 import type { TimeChartProps } from "./TimeChart";
 

@@ -222,7 +222,7 @@ export function DataTable<T>(props: DataTableProps<T>) {
   } else {
     body = (
       <div ref={scroller} className={classes.scroller} data-virtual={virtual || undefined} tabIndex={virtual ? 0 : undefined} role={virtual ? "region" : undefined} aria-label={virtual ? props.label : undefined}>
-        <table className={classes.table} aria-label={props.label} aria-rowcount={props.total ?? modelRows.length} style={{ minWidth: shown.reduce((sum, c) => sum + (c.width ?? 160), 120) }}>
+        <table className={classes.table} aria-label={props.label} aria-rowcount={props.total ?? modelRows.length} style={{ minWidth: shown.reduce((sum, c) => sum + (c.width ?? 160), (expand ? 36 : 0) + (onSelect ? 40 : 0) + (props.rowActions ? (props.actionsWidth ?? 100) : 0)) }}>
           <colgroup>
             {expand && <col style={{ width: 36 }} />}
             {onSelect && <col style={{ width: 40 }} />}
