@@ -71,7 +71,7 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
         self,
         host: str,
         port: int,
-        timeout: float | None = None,  # noqa: ASYNC109: the signature of httpcore
+        timeout: float | None = None,  # noqa: ASYNC109 (the signature of httpcore)
         local_address: str | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.AsyncNetworkStream:
@@ -82,7 +82,7 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
     async def connect_unix_socket(
         self,
         path: str,
-        timeout: float | None = None,  # noqa: ASYNC109: the signature of httpcore
+        timeout: float | None = None,  # noqa: ASYNC109 (the signature of httpcore)
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.AsyncNetworkStream:
         raise UrlRefused("sockets of this machine are not allowed")

@@ -1,0 +1,1 @@
+"""Asynchronous tasks: one module per platform behind one interface (`platform.Platform`); values in, values out, no IO."""
