@@ -7,7 +7,7 @@ TESTS ?= tests
 JOBS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help up test check bench bench-peers fmt lock ui
+.PHONY: help up test check bench fmt lock ui
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -26,11 +26,8 @@ check: .venv/.dev ## format, lint, types, import direction; the UI too where Nod
 	.venv/bin/lint-imports
 	sh deploy/ui.sh check
 
-bench: .venv/.dev ## measure against nginx in one run (about 4 minutes); writes bench/results and docs/images
+bench: .venv/.dev ## measure against nginx in one run; writes bench/results
 	$(PY) -m bench
-
-bench-peers: .venv/.dev ## the same with LiteLLM beside it, in an environment of its own
-	$(PY) -m bench --peers
 
 fmt: .venv/.dev ## format and fix
 	$(PY) -m ruff format schema edge workers medusa bench tests
