@@ -1,0 +1,27 @@
+# One image for every role; compose.yaml names the command of each.
+FROM node:22-slim AS ui
+WORKDIR /src/admin_ui
+COPY admin_ui/package.json admin_ui/package-lock.json ./
+RUN npm ci --no-audit --no-fund
+COPY admin_ui/ ./
+RUN npm run build
+
+FROM python:3.11-slim AS libraries
+COPY requirements.lock .
+RUN python -m venv /venv && /venv/bin/pip install --no-cache-dir --require-hashes -r requirements.lock
+
+FROM python:3.11-slim
+RUN useradd --system --uid 10001 --home-dir /data medusa && mkdir /data && chown medusa /data
+WORKDIR /app
+COPY --from=libraries /venv /venv
+COPY schema/ schema/
+COPY edge/ edge/
+COPY workers/ workers/
+COPY medusa/ medusa/
+COPY --from=ui /src/admin_ui/dist/ admin_ui/dist/
+ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 DATA_DIR=/data
+USER medusa
+VOLUME /data
+EXPOSE 3000
+STOPSIGNAL SIGTERM
+CMD ["python", "-m", "medusa.cli", "up"]
