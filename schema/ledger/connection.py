@@ -1,0 +1,42 @@
+"""How the ledger speaks to Redis: any callable that sends one command. Scripts go by their hash, and by source once after a restart."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Protocol
+
+import hiredis
+from redis import exceptions
+
+from schema.ledger.scripts import Script
+
+Part = bytes | str | int
+
+
+class Execute(Protocol):
+    """Send one command; the answer as hiredis gives it (bytes, int, list, None); server errors raise hiredis.ReplyError."""
+
+    def __call__(self, *command: Part) -> Awaitable[Any]: ...
+
+
+def over_redis_py(redis: Any) -> Execute:
+    """A redis.asyncio client as the ledger wants it: raw answers, one kind of error."""
+    parse: Callable[..., Any] = redis.execute_command
+
+    async def execute(*command: Part) -> Any:
+        try:
+            return await parse(*command)
+        except exceptions.NoScriptError as error:
+            raise hiredis.ReplyError(f"NOSCRIPT {error}") from error
+        except exceptions.ResponseError as error:
+            raise hiredis.ReplyError(str(error)) from error
+
+    return execute
+
+
+async def evaluate(execute: Execute, script: Script, keys: Sequence[str], arguments: Sequence[Part]) -> Any:
+    """Run a script. Connection errors pass through; after one it is unknown whether the script ran."""
+    try:
+        return await execute(b"EVALSHA", script.sha, len(keys), *keys, *arguments)
+    except hiredis.ReplyError as error:
+        if not str(error).startswith("NOSCRIPT"):
+            raise
+    return await execute(b"EVAL", script.source, len(keys), *keys, *arguments)

@@ -1,0 +1,297 @@
+"""The Redis side of money: hold quota before a call, settle or give it back after, all in single atomic steps.
+
+Redis holds the hot balance = truth in SQL - open holds - settled but unapplied records. It is loaded from SQL on a miss
+(`load`), refreshed while in use, and dropped whenever SQL changed it outside settlement, so it cannot drift for long.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from schema.ledger import scripts
+from schema.ledger.connection import Execute, Part, evaluate
+from schema.ledger.keys import Keys
+from schema.ledger.loading import BalanceLoader, Truth
+from schema.quota import Quota
+from schema.usage import UsageRecord, write_record
+
+REFRESH_MS = 60_000  # a hot balance older than this is loaded again in the background while in use
+EPOCH_LIFETIME_S = 3600  # far longer than any load from SQL takes
+CHECKPOINT_LIFETIME_S = 86_400  # of a checkpoint whose hold was lost with the server's memory
+IDEMPOTENCY_LIFETIME_S = 86_400
+RING_MS = 5_000  # settles kept for `replay`: the server syncs its append-only file every second, 2 s when it is busy
+RING_RECORDS_MAX = 50_000
+EXTEND_HOLDS_MAX = 100  # holds per script call: about 0.2 ms of the server
+
+
+class Reserved(Struct, frozen=True):
+    """The hold stands; `available` is what is left of the user's hot balance."""
+
+    available: Quota
+
+
+class QuotaShort(Struct, frozen=True):
+    """Nothing was held."""
+
+    which: str  # user or token
+    available: Quota
+
+
+class NotLoaded(Struct, frozen=True):
+    """The hot balance is not there: call `load` and repeat."""
+
+    user: bool
+    token: bool
+
+
+class Repeated(Struct, frozen=True):
+    """The idempotency key was used before, by `request_id`; `open`: that call has not ended yet."""
+
+    request_id: str
+    open: bool
+
+
+class NoHold(Struct, frozen=True):
+    """There is nothing to enlarge: the hold was settled, released or reaped."""
+
+
+class Settled(Struct, frozen=True):
+    """`late`: there was no hold, so the record will be checked against the ledger before it counts."""
+
+    late: bool
+
+
+class Extension(Struct, frozen=True):
+    """A live hold that needs a later deadline."""
+
+    request_id: str
+    user_id: int
+    deadline_ms: int  # Redis' clock
+    checkpoint: bytes | None = None  # a usage record with the charge so far; None leaves the stored one
+
+
+class _Kept(Struct, frozen=True):
+    at_s: float
+    record: UsageRecord
+
+
+class HotLedger:
+    """One per process. Every method is one round trip and may be repeated safely after a lost connection."""
+
+    def __init__(
+        self,
+        execute: Execute,
+        *,
+        partitions: int,
+        read_truth: Callable[[Sequence[tuple[int, int]]], Awaitable[dict[tuple[int, int], Truth]]],
+        now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+    ) -> None:
+        """
+        Args:
+            execute: sends one command, see schema.ledger.connection.
+            partitions: LEDGER_PARTITIONS; equal in every process.
+            read_truth: balances from SQL, see schema.ledger.truth.
+        """
+        self.keys = Keys(partitions)
+        self._execute = execute
+        self._now_ms = now_ms
+        self._clock_offset_ms = 0
+        self._loader = BalanceLoader(execute, self.keys, read_truth, now_ms)
+        self._recent: deque[_Kept] = deque(maxlen=RING_RECORDS_MAX)
+        self._refreshing: set[asyncio.Task[None]] = set()
+
+    # -- clock ---------------------------------------------------------------------------------------------------------
+
+    async def sync_clock(self) -> int:
+        """Learn how far Redis' clock is ahead of ours, in ms: deadlines are judged by its clock, not by each machine's."""
+        before = self._now_ms()
+        seconds, micros = await self._execute(b"TIME")
+        theirs = int(seconds) * 1000 + int(micros) // 1000
+        self._clock_offset_ms = theirs - (before + self._now_ms()) // 2
+        return self._clock_offset_ms
+
+    def deadline_ms(self, in_s: float) -> int:
+        """The moment `in_s` seconds from now on Redis' clock."""
+        return self._now_ms() + self._clock_offset_ms + int(in_s * 1000)
+
+    # -- hold ----------------------------------------------------------------------------------------------------------
+
+    async def reserve(
+        self,
+        *,
+        request_id: str,
+        user_id: int,
+        token_id: int | None,
+        amount: int,
+        deadline_ms: int,
+        checkpoint: bytes = b"",
+        idempotency_key: str | None = None,
+    ) -> Reserved | QuotaShort | NotLoaded | Repeated:
+        """Hold `amount` quota.
+
+        Args:
+            token_id: a limited token, whose remaining quota counts as well; None: unlimited, or no token.
+            deadline_ms: when the hold may be reaped unless it is extended; use `deadline_ms()`.
+            checkpoint: a usage record to charge if this process dies at once; empty: nothing was relayed yet.
+            idempotency_key: name made by `digest_idempotency_key`; it is forgotten if the call fails.
+        """
+        tag, user = self.keys.tag(user_id), str(user_id)
+        names = [f"{tag}b:{user}", f"{tag}h:{user}", f"{tag}hz", f"{tag}t:{token_id or 0}"]
+        if idempotency_key is not None:
+            names.append(f"{tag}i:{idempotency_key}")
+        answer = await evaluate(
+            self._execute,
+            scripts.RESERVE,
+            names,
+            (request_id, amount, deadline_ms, f"{user}:{request_id}", token_id or 0, IDEMPOTENCY_LIFETIME_S),
+        )
+        code = answer[0]
+        if code == 0:
+            if min(int(answer[2]), int(answer[3])) + REFRESH_MS < self._now_ms():
+                self._refresh(user_id, token_id)
+            if checkpoint:
+                await self.extend([Extension(request_id, user_id, deadline_ms, checkpoint)])
+            return Reserved(Quota(answer[1]))
+        return self._refusal(answer)
+
+    def _refusal(self, answer: list[Any]) -> QuotaShort | NotLoaded | Repeated:
+        match answer[0]:
+            case 1:
+                return QuotaShort("user", Quota(answer[1]))
+            case 2:
+                return QuotaShort("token", Quota(answer[1]))
+            case 3:
+                return NotLoaded(bool(answer[1] & 1), bool(answer[1] & 2))
+            case _:
+                earlier = answer[1]
+                return Repeated(earlier.decode() if isinstance(earlier, bytes) else earlier, answer[2] == 1)
+
+    async def grow(
+        self, *, request_id: str, user_id: int, token_id: int | None, extra: int
+    ) -> Reserved | QuotaShort | NotLoaded | NoHold:
+        """Hold `extra` more quota for a call that outran its estimate."""
+        tag = self.keys.tag(user_id)
+        names = [f"{tag}b:{user_id}", f"{tag}h:{user_id}"]
+        if token_id:
+            names.append(f"{tag}t:{token_id}")
+        answer = await evaluate(self._execute, scripts.GROW, names, (request_id, extra))
+        if answer[0] == 0:
+            return Reserved(Quota(answer[1]))
+        if answer[0] == 5:
+            return NoHold()
+        refusal = self._refusal(answer)
+        assert not isinstance(refusal, Repeated)
+        return refusal
+
+    async def extend(self, holds: Sequence[Extension]) -> list[str]:
+        """Move deadlines and store checkpoints of live calls. Returns the request ids whose holds are gone."""
+        by_partition: dict[int, list[Extension]] = {}
+        for hold in holds:
+            by_partition.setdefault(self.keys.partition(hold.user_id), []).append(hold)
+        chunks = [
+            group[start : start + EXTEND_HOLDS_MAX]
+            for group in by_partition.values()
+            for start in range(0, len(group), EXTEND_HOLDS_MAX)
+        ]
+        answers = await asyncio.gather(*(self._extend_chunk(chunk) for chunk in chunks))
+        return [
+            hold.request_id
+            for chunk, answer in zip(chunks, answers, strict=True)
+            for hold, alive in zip(chunk, answer, strict=True)
+            if not alive
+        ]
+
+    async def _extend_chunk(self, chunk: Sequence[Extension]) -> list[int]:
+        tag = self.keys.tag(chunk[0].user_id)
+        arguments: list[Part] = [CHECKPOINT_LIFETIME_S]
+        for hold in chunk:
+            arguments += (f"{hold.user_id}:{hold.request_id}", hold.deadline_ms, hold.checkpoint or b"")
+        names = [f"{tag}hz", *(f"{tag}c:{hold.request_id}" for hold in chunk)]
+        answer: list[int] = await evaluate(self._execute, scripts.EXTEND, names, arguments)
+        return answer
+
+    async def release(self, request_id: str, user_id: int, token_id: int | None) -> bool:
+        """Give a hold back: the call failed before anything was answered. False: there was none (any more)."""
+        tag = self.keys.tag(user_id)
+        names = [f"{tag}b:{user_id}", f"{tag}h:{user_id}", f"{tag}hz", f"{tag}c:{request_id}"]
+        if token_id:
+            names.append(f"{tag}t:{token_id}")
+        answer = await evaluate(self._execute, scripts.RELEASE, names, (request_id, f"{user_id}:{request_id}"))
+        return bool(answer)
+
+    # -- settle --------------------------------------------------------------------------------------------------------
+
+    async def settle(self, record: UsageRecord) -> Settled:
+        """End a call: acknowledged means that the record is in the stream. Failed calls (quota 0, `error_code`) too."""
+        late = await self._settle(record, b"")
+        self._remember(record)
+        return Settled(late)
+
+    def _remember(self, record: UsageRecord) -> None:
+        now_s = time.monotonic()
+        recent = self._recent
+        while recent and recent[0].at_s < now_s - RING_MS / 1000:
+            recent.popleft()
+        recent.append(_Kept(now_s, record))
+
+    async def _settle(self, record: UsageRecord, mark: bytes) -> bool:
+        user_id, request_id = record.user_id, record.request_id
+        tag, user = self.keys.tag(user_id), str(user_id)
+        limited = record.token_id if record.token_limited else 0
+        names = [
+            f"{tag}b:{user}", f"{tag}h:{user}", f"{tag}hz", f"{tag}usage", f"{tag}e:{user}", f"{tag}c:{request_id}",
+        ]  # fmt: skip
+        if limited:
+            names.append(f"{tag}t:{limited}")
+        answer = await evaluate(
+            self._execute,
+            scripts.SETTLE,
+            names,
+            (
+                request_id, f"{user}:{request_id}", user, limited, record.quota, write_record(record), mark,
+                1 if record.error_code else 0, EPOCH_LIFETIME_S,
+            ),
+        )  # fmt: skip
+        return bool(answer)
+
+    async def replay(self, records: Iterable[UsageRecord] | None = None) -> int:
+        """Settle again what a server that was killed may have forgotten; every record is checked before it counts.
+
+        Args:
+            records: from the spool; None: what this process settled in the last 5 s, for a server whose run id changed.
+        Returns: how many were sent.
+        """
+        if records is None:
+            oldest_s = time.monotonic() - RING_MS / 1000
+            records = [kept.record for kept in self._recent if kept.at_s >= oldest_s]
+        sent = 0
+        batch: list[UsageRecord] = []
+        for record in records:
+            batch.append(record)
+            if len(batch) == EXTEND_HOLDS_MAX:
+                await asyncio.gather(*(self._settle(one, b"1") for one in batch))
+                sent, batch = sent + len(batch), []
+        await asyncio.gather(*(self._settle(one, b"1") for one in batch))
+        return sent + len(batch)
+
+    # -- balance -------------------------------------------------------------------------------------------------------
+
+    async def load(self, user_id: int, token_id: int | None = None) -> None:
+        """Load the hot balance from SQL. Many callers share one query. Raises LookupError when there is no such account."""
+        await self._loader.load(user_id, token_id or 0)
+
+    def _refresh(self, user_id: int, token_id: int | None) -> None:
+        if self._loader.is_loading(user_id, token_id or 0):
+            return
+        task = asyncio.create_task(self._loader.refresh(user_id, token_id or 0))
+        self._refreshing.add(task)
+        task.add_done_callback(self._refreshing.discard)
+
+    async def available(self, user_id: int) -> Quota | None:
+        """The hot balance; None when it is not loaded."""
+        value = await self._execute(b"HGET", f"{self.keys.tag(user_id)}b:{user_id}", b"q")
+        return None if value is None else Quota(int(value))

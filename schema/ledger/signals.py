@@ -1,0 +1,44 @@
+"""Telling every process that something changed in SQL. Call these after the commit; each may be repeated or lost.
+
+A lost signal heals: snapshots are read again every minute, hot balances are refreshed every minute while in use.
+"""
+
+from typing import Any
+
+from schema.ledger import scripts
+from schema.ledger.connection import evaluate, over_redis_py
+from schema.ledger.hot import EPOCH_LIFETIME_S
+from schema.ledger.keys import SIGNAL, VERSIONS, Keys
+
+
+async def balance_changed(redis: Any, user_id: int, token_id: int | None = None, *, partitions: int) -> None:
+    """A balance moved outside settlement (top-up, edit, refund): its hot copies are loaded again.
+
+    Args:
+        redis: a redis.asyncio client.
+        token_id: a limited token of this user whose remaining quota moved as well.
+        partitions: LEDGER_PARTITIONS, from the config.
+    """
+    tag = Keys(partitions).tag(user_id)
+    names = [f"{tag}e:{user_id}", f"{tag}b:{user_id}"]
+    if token_id:
+        names.append(f"{tag}t:{token_id}")
+    await evaluate(over_redis_py(redis), scripts.CHANGED, names, (EPOCH_LIFETIME_S,))
+
+
+async def changed(redis: Any, what: str) -> None:
+    """`what`: channels, options, models ...: its version counter grows, and every edge is woken to read it again."""
+    async with redis.pipeline(transaction=False) as pipe:
+        pipe.hincrby(VERSIONS, what, 1)
+        pipe.publish(SIGNAL, what)
+        await pipe.execute()
+
+
+async def user_changed(redis: Any, user_id: int) -> None:
+    """Group, status or settings of a user changed: edges forget what they cached of this account."""
+    await redis.publish(SIGNAL, f"user:{user_id}")
+
+
+async def token_changed(redis: Any, token_id: int) -> None:
+    """A token was edited, disabled or deleted: edges forget it."""
+    await redis.publish(SIGNAL, f"token:{token_id}")

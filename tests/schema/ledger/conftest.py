@@ -1,0 +1,17 @@
+"""Fixtures of the ledger's tests."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.schema.ledger.books import Books, open_books
+from tests.services import valkey_server
+
+__all__ = ["books", "valkey_server"]
+
+
+@pytest.fixture
+async def books(tmp_path: Path, valkey_server: str) -> AsyncIterator[Books]:
+    async with open_books(tmp_path, valkey_server) as opened:
+        yield opened
