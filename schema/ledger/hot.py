@@ -139,19 +139,18 @@ class HotLedger:
             checkpoint: a usage record to charge if this process dies at once; empty: nothing was relayed yet.
             idempotency_key: name made by `digest_idempotency_key`; it is forgotten if the call fails.
         """
-        tag, user = self.keys.tag(user_id), str(user_id)
-        names = [f"{tag}b:{user}", f"{tag}h:{user}", f"{tag}hz", f"{tag}t:{token_id or 0}"]
+        tag = self.keys.tag(user_id)
+        names = [f"{tag}b:{user_id}", tag + "u"]
         if idempotency_key is not None:
             names.append(f"{tag}i:{idempotency_key}")
         answer = await evaluate(
             self._execute,
             scripts.RESERVE,
             names,
-            (request_id, amount, deadline_ms, f"{user}:{request_id}", token_id or 0, IDEMPOTENCY_LIFETIME_S),
+            (request_id, amount, deadline_ms, token_id or 0, user_id, idempotency_key or b"", IDEMPOTENCY_LIFETIME_S),
         )
-        code = answer[0]
-        if code == 0:
-            if min(int(answer[2]), int(answer[3])) + REFRESH_MS < self._now_ms():
+        if answer[0] == 0:
+            if int(answer[2]) + REFRESH_MS < self._now_ms():
                 self._refresh(user_id, token_id)
             if checkpoint:
                 await self.extend([Extension(request_id, user_id, deadline_ms, checkpoint)])
@@ -170,15 +169,9 @@ class HotLedger:
                 earlier = answer[1]
                 return Repeated(earlier.decode() if isinstance(earlier, bytes) else earlier, answer[2] == 1)
 
-    async def grow(
-        self, *, request_id: str, user_id: int, token_id: int | None, extra: int
-    ) -> Reserved | QuotaShort | NotLoaded | NoHold:
+    async def grow(self, *, request_id: str, user_id: int, extra: int) -> Reserved | QuotaShort | NotLoaded | NoHold:
         """Hold `extra` more quota for a call that outran its estimate."""
-        tag = self.keys.tag(user_id)
-        names = [f"{tag}b:{user_id}", f"{tag}h:{user_id}"]
-        if token_id:
-            names.append(f"{tag}t:{token_id}")
-        answer = await evaluate(self._execute, scripts.GROW, names, (request_id, extra))
+        answer = await evaluate(self._execute, scripts.GROW, (self.keys.balance(user_id),), (request_id, extra))
         if answer[0] == 0:
             return Reserved(Quota(answer[1]))
         if answer[0] == 5:
@@ -206,22 +199,19 @@ class HotLedger:
         ]
 
     async def _extend_chunk(self, chunk: Sequence[Extension]) -> list[int]:
-        tag = self.keys.tag(chunk[0].user_id)
+        names: list[str] = []
         arguments: list[Part] = [CHECKPOINT_LIFETIME_S]
         for hold in chunk:
-            arguments += (f"{hold.user_id}:{hold.request_id}", hold.deadline_ms, hold.checkpoint or b"")
-        names = [f"{tag}hz", *(f"{tag}c:{hold.request_id}" for hold in chunk)]
+            names += (self.keys.balance(hold.user_id), f"{self.keys.tag(hold.user_id)}c:{hold.request_id}")
+            arguments += (hold.request_id, hold.deadline_ms, hold.checkpoint or b"")
         answer: list[int] = await evaluate(self._execute, scripts.EXTEND, names, arguments)
         return answer
 
-    async def release(self, request_id: str, user_id: int, token_id: int | None) -> bool:
+    async def release(self, request_id: str, user_id: int) -> bool:
         """Give a hold back: the call failed before anything was answered. False: there was none (any more)."""
         tag = self.keys.tag(user_id)
-        names = [f"{tag}b:{user_id}", f"{tag}h:{user_id}", f"{tag}hz", f"{tag}c:{request_id}"]
-        if token_id:
-            names.append(f"{tag}t:{token_id}")
-        answer = await evaluate(self._execute, scripts.RELEASE, names, (request_id, f"{user_id}:{request_id}"))
-        return bool(answer)
+        names = (f"{tag}b:{user_id}", f"{tag}c:{request_id}")
+        return bool(await evaluate(self._execute, scripts.RELEASE, names, (request_id, f"{tag}i:")))
 
     # -- settle --------------------------------------------------------------------------------------------------------
 
@@ -240,20 +230,14 @@ class HotLedger:
 
     async def _settle(self, record: UsageRecord, mark: bytes) -> bool:
         user_id, request_id = record.user_id, record.request_id
-        tag, user = self.keys.tag(user_id), str(user_id)
-        limited = record.token_id if record.token_limited else 0
-        names = [
-            f"{tag}b:{user}", f"{tag}h:{user}", f"{tag}hz", f"{tag}usage", f"{tag}e:{user}", f"{tag}c:{request_id}",
-        ]  # fmt: skip
-        if limited:
-            names.append(f"{tag}t:{limited}")
+        tag = self.keys.tag(user_id)
         answer = await evaluate(
             self._execute,
             scripts.SETTLE,
-            names,
+            (f"{tag}b:{user_id}", tag + "usage", f"{tag}e:{user_id}", f"{tag}c:{request_id}"),
             (
-                request_id, f"{user}:{request_id}", user, limited, record.quota, write_record(record), mark,
-                1 if record.error_code else 0, EPOCH_LIFETIME_S,
+                request_id, user_id, record.token_id if record.token_limited else 0, record.quota, write_record(record),
+                mark, 1 if record.error_code else 0, EPOCH_LIFETIME_S, f"{tag}i:",
             ),
         )  # fmt: skip
         return bool(answer)
@@ -293,5 +277,5 @@ class HotLedger:
 
     async def available(self, user_id: int) -> Quota | None:
         """The hot balance; None when it is not loaded."""
-        value = await self._execute(b"HGET", f"{self.keys.tag(user_id)}b:{user_id}", b"q")
+        value = await self._execute(b"HGET", self.keys.balance(user_id), b"q")
         return None if value is None else Quota(int(value))

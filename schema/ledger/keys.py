@@ -1,13 +1,16 @@
 """Names of the ledger's Redis keys. All keys of one user share the hash tag `{p}`, so every script runs on a cluster.
 
-mx:{p}:b:<user>     hash: q hot balance (quota), v when it was loaded (Unix ms)
-mx:{p}:t:<token>    hash: the same for a limited token; it lives in its owner's partition
-mx:{p}:h:<user>     hash of open holds: request id -> "<amount> <limited token or 0> <idempotency key name>"
+mx:{p}:b:<user>     hash: q hot balance, v when it was loaded (Unix ms), t<token> remaining quota of a limited token,
+                    h<request id> an open hold: "<amount> <limited token or 0> <deadline ms> <1 = has a checkpoint>
+                    <digest of the idempotency key>", i 1 when the user stands in `holders`; without q: not loaded
+mx:{p}:u            set of users who may have open holds
 mx:{p}:c:<request>  string: the hold's checkpoint, a usage record; absent while nothing was relayed
-mx:{p}:hz           sorted set of open holds: "<user>:<request id>" -> deadline (Unix ms, Redis' clock)
 mx:{p}:e:<user>     epoch: changes whenever a balance moved outside settlement
 mx:{p}:usage        stream of ended calls: u user, t limited token or 0, q quota, r record, l why it needs a check
+                    (1 settled without a hold or replayed, 2 reaped)
 mx:{p}:i:<digest>   idempotency key -> request id
+
+Holds live inside the balance: to reserve is one read and one write, to settle one read, two writes and the record.
 """
 
 import hashlib
@@ -38,11 +41,14 @@ class Keys:
         """The prefix of every key of this user."""
         return self._tags[user_id % self.partitions]
 
+    def balance(self, user_id: int) -> str:
+        return f"{self._tags[user_id % self.partitions]}b:{user_id}"
+
     def usage(self, partition: int) -> str:
         return self._tags[partition] + "usage"
 
-    def deadlines(self, partition: int) -> str:
-        return self._tags[partition] + "hz"
+    def holders(self, partition: int) -> str:
+        return self._tags[partition] + "u"
 
     def lease(self, partition: int) -> str:
         return f"mx:lease:{partition}"

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
 
 import structlog
 from msgspec import Struct
@@ -112,13 +111,11 @@ class BalanceLoader:
             future.exception()
             return True
         tag, backlog = self._keys.tag(user_id), counted[self._keys.partition(user_id)]
-        names = [f"{tag}b:{user_id}", f"{tag}h:{user_id}", f"{tag}e:{user_id}", f"{tag}usage"]
-        arguments: list[Any] = [
+        names = (f"{tag}b:{user_id}", f"{tag}e:{user_id}", f"{tag}usage")
+        arguments = (
             epoch or b"0", user_id, truth.quota - backlog.users.get(user_id, 0), backlog.position, self._now_ms(), LIFETIME_S,
-        ]  # fmt: skip
-        if token_id:
-            names.append(f"{tag}t:{token_id}")
-            arguments += (token_id, truth.remaining - backlog.tokens.get(token_id, 0))
+            token_id, truth.remaining - backlog.tokens.get(token_id, 0),
+        )  # fmt: skip
         if not await evaluate(self._execute, scripts.LOAD, names, arguments):
             return False
         if not future.done():

@@ -11,18 +11,15 @@ from schema.ledger.hot import EPOCH_LIFETIME_S
 from schema.ledger.keys import SIGNAL, VERSIONS, Keys
 
 
-async def balance_changed(redis: Any, user_id: int, token_id: int | None = None, *, partitions: int) -> None:
-    """A balance moved outside settlement (top-up, edit, refund): its hot copies are loaded again.
+async def balance_changed(redis: Any, user_id: int, *, partitions: int) -> None:
+    """A user's balance, or the remaining quota of one of his tokens, moved outside settlement: it is loaded again.
 
     Args:
         redis: a redis.asyncio client.
-        token_id: a limited token of this user whose remaining quota moved as well.
         partitions: LEDGER_PARTITIONS, from the config.
     """
     tag = Keys(partitions).tag(user_id)
-    names = [f"{tag}e:{user_id}", f"{tag}b:{user_id}"]
-    if token_id:
-        names.append(f"{tag}t:{token_id}")
+    names = (f"{tag}e:{user_id}", f"{tag}b:{user_id}")
     await evaluate(over_redis_py(redis), scripts.CHANGED, names, (EPOCH_LIFETIME_S,))
 
 

@@ -1,10 +1,7 @@
--- A balance moved in SQL outside settlement: forget the hot ones, and make loads that read SQL before this start again.
--- KEYS: epoch, balance [, token]
+-- A balance moved in SQL outside settlement: forget the hot one (its holds stay), and make loads that have read SQL
+-- before this start again.
+-- KEYS: epoch, balance
 -- ARGV: epoch lifetime in s
 redis.call('INCR', KEYS[1])
 redis.call('EXPIRE', KEYS[1], ARGV[1])
-redis.call('DEL', KEYS[2])
-if KEYS[3] then
-  redis.call('DEL', KEYS[3])
-end
-return 1
+return redis.call('HDEL', KEYS[2], 'q')

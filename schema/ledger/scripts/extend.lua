@@ -1,18 +1,25 @@
 -- Move the deadlines of live holds and store how far their calls have come. Holds that are gone stay gone.
--- KEYS: deadlines, checkpoint of each hold
--- ARGV: checkpoint lifetime in s, then for each hold: member of deadlines, deadline, checkpoint or ''
+-- KEYS: for each hold: balance, checkpoint
+-- ARGV: lifetime in s, then for each hold: request id, deadline, checkpoint or '' (leaves the stored one)
 -- Returns for each hold 1 extended, 0 gone
 local answer = {}
-for i = 2, #KEYS do
-  local at = (i - 2) * 3 + 2
-  if redis.call('ZSCORE', KEYS[1], ARGV[at]) then
-    redis.call('ZADD', KEYS[1], 'GT', ARGV[at + 1], ARGV[at])
-    if ARGV[at + 2] ~= '' then
-      redis.call('SET', KEYS[i], ARGV[at + 2], 'EX', ARGV[1])
+for i = 1, #KEYS / 2 do
+  local balance, checkpoint = KEYS[i * 2 - 1], KEYS[i * 2]
+  local id, deadline, record = 'h' .. ARGV[i * 3 - 1], ARGV[i * 3], ARGV[i * 3 + 1]
+  local hold = redis.call('HGET', balance, id)
+  answer[i] = 0
+  if hold then
+    local head, until_ms, relayed, digest = string.match(hold, '^(%d+ %d+) (%d+) (%d) (.*)$')
+    if tonumber(until_ms) > tonumber(deadline) then
+      deadline = until_ms
     end
-    answer[i - 1] = 1
-  else
-    answer[i - 1] = 0
+    if record ~= '' then
+      redis.call('SET', checkpoint, record, 'EX', ARGV[1])
+      relayed = '1'
+    end
+    redis.call('HSET', balance, id, head .. ' ' .. deadline .. ' ' .. relayed .. ' ' .. digest)
+    redis.call('EXPIRE', balance, ARGV[1])
+    answer[i] = 1
   end
 end
 return answer

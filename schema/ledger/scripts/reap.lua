@@ -1,31 +1,22 @@
 -- End a hold whose edge is gone: charge its checkpoint, or give everything back where nothing had been relayed.
--- KEYS: balance, holds, deadlines, stream, epoch, checkpoint [, token]
--- ARGV: request id, member of deadlines, now in ms, checkpoint as it was read ('' none), user id, limited token id or 0,
---       quota, record made of the checkpoint, epoch lifetime in s
+-- KEYS: balance, stream, epoch, checkpoint
+-- ARGV: request id, the hold as it was read, the checkpoint as it was read ('' none), user id, limited token id or 0,
+--       quota, record made of the checkpoint, epoch lifetime in s, prefix of idempotency keys
 -- Returns 1 charged, 2 released, 0 somebody extended or ended it meanwhile
-local deadline = redis.call('ZSCORE', KEYS[3], ARGV[2])
-if not deadline or tonumber(deadline) > tonumber(ARGV[3]) then
+local id = 'h' .. ARGV[1]
+if redis.call('HGET', KEYS[1], id) ~= ARGV[2] or (redis.call('GET', KEYS[4]) or '') ~= ARGV[3] then
   return 0
 end
-if (redis.call('GET', KEYS[6]) or '') ~= ARGV[4] then
-  return 0
-end
-local hold = redis.call('HGET', KEYS[2], ARGV[1])
-redis.call('ZREM', KEYS[3], ARGV[2])
-redis.call('HDEL', KEYS[2], ARGV[1])
-redis.call('DEL', KEYS[6])
-redis.call('INCR', KEYS[5])
-redis.call('EXPIRE', KEYS[5], ARGV[9])
-redis.call('DEL', KEYS[1])
-if KEYS[7] then
-  redis.call('DEL', KEYS[7])
-end
-if ARGV[4] == '' then
-  local key = hold and string.match(hold, '^%d+ %d+ (.*)$') or ''
-  if key ~= '' then
-    redis.call('DEL', key)
+redis.call('HDEL', KEYS[1], id, 'q')
+redis.call('DEL', KEYS[4])
+redis.call('INCR', KEYS[3])
+redis.call('EXPIRE', KEYS[3], ARGV[8])
+if ARGV[3] == '' then
+  local digest = string.match(ARGV[2], '^%d+ %d+ %d+ %d (.*)$')
+  if digest ~= '' then
+    redis.call('DEL', ARGV[9] .. digest)
   end
   return 2
 end
-redis.call('XADD', KEYS[4], '*', 'u', ARGV[5], 't', ARGV[6], 'q', ARGV[7], 'r', ARGV[8], 'l', '2')
+redis.call('XADD', KEYS[2], '*', 'u', ARGV[4], 't', ARGV[5], 'q', ARGV[6], 'r', ARGV[7], 'l', '2')
 return 1

@@ -1,22 +1,23 @@
 -- Give a hold back: the call failed before anything was answered. Without a hold it changes nothing.
--- KEYS: balance, holds, deadlines, checkpoint [, token]
--- ARGV: request id, member of deadlines
+-- KEYS: balance, checkpoint
+-- ARGV: request id, prefix of idempotency keys
 -- Returns 1 released, 0 there was no hold
-local hold = redis.call('HGET', KEYS[2], ARGV[1])
+local id = 'h' .. ARGV[1]
+local hold = redis.call('HGET', KEYS[1], id)
 if not hold then
   return 0
 end
-redis.call('HDEL', KEYS[2], ARGV[1])
-redis.call('ZREM', KEYS[3], ARGV[2])
-redis.call('DEL', KEYS[4])
-local amount, token, key = string.match(hold, '^(%d+) (%d+) (.*)$')
-if redis.call('HEXISTS', KEYS[1], 'q') == 1 then
-  redis.call('HINCRBY', KEYS[1], 'q', amount)
+local amount, token, relayed, digest = string.match(hold, '^(%d+) (%d+) %d+ (%d) (.*)$')
+redis.call('HDEL', KEYS[1], id)
+for _, name in ipairs({'q', 't' .. token}) do
+  if redis.call('HEXISTS', KEYS[1], name) == 1 then
+    redis.call('HINCRBY', KEYS[1], name, amount)
+  end
 end
-if token ~= '0' and KEYS[5] and redis.call('HEXISTS', KEYS[5], 'q') == 1 then
-  redis.call('HINCRBY', KEYS[5], 'q', amount)
+if relayed == '1' then
+  redis.call('DEL', KEYS[2])
 end
-if key ~= '' then
-  redis.call('DEL', key)
+if digest ~= '' then
+  redis.call('DEL', ARGV[2] .. digest)
 end
 return 1

@@ -1,40 +1,38 @@
 -- End a call: its record goes to the stream, its hold goes, the hot balance keeps hold - actual.
 -- Without a hold the record may have been settled before: it is marked for a check and the balance reloads from SQL.
--- KEYS: balance, holds, deadlines, stream, epoch, checkpoint [, token]
--- ARGV: request id, member of deadlines, user id, limited token id or 0, quota, record,
---       mark ('' none, '1' replayed: always check), 1 = forget the idempotency key (the call failed), epoch lifetime in s
+-- KEYS: balance, stream, epoch, checkpoint
+-- ARGV: request id, user id, limited token id or 0, quota, record, mark ('' none, '1' replayed: always check),
+--       1 = forget the idempotency key (the call failed), epoch lifetime in s, prefix of idempotency keys
 -- Returns 0 settled, 1 late: there was no hold
-local hold = redis.call('HGET', KEYS[2], ARGV[1])
-local mark = ARGV[7]
+local id, token = 'h' .. ARGV[1], ARGV[3]
+local known = redis.call('HMGET', KEYS[1], 'q', id, 't' .. token)
+local hold, mark = known[2], ARGV[6]
 if hold then
-  redis.call('HDEL', KEYS[2], ARGV[1])
-  redis.call('ZREM', KEYS[3], ARGV[2])
-  redis.call('DEL', KEYS[6])
-  local amount, token, key = string.match(hold, '^(%d+) (%d+) (.*)$')
-  local rest = tonumber(amount) - tonumber(ARGV[5])
-  if rest ~= 0 then
-    if redis.call('HEXISTS', KEYS[1], 'q') == 1 then
-      redis.call('HINCRBY', KEYS[1], 'q', string.format('%.0f', rest))
-    end
-    if token ~= '0' and KEYS[7] and redis.call('HEXISTS', KEYS[7], 'q') == 1 then
-      redis.call('HINCRBY', KEYS[7], 'q', string.format('%.0f', rest))
+  local amount, held, relayed, digest = string.match(hold, '^(%d+) (%d+) %d+ (%d) (.*)$')
+  redis.call('HDEL', KEYS[1], id)
+  if mark == '' and known[1] then
+    local rest = tonumber(amount) - tonumber(ARGV[4])
+    if known[3] and held == token then
+      redis.call('HSET', KEYS[1], 'q', tonumber(known[1]) + rest, 't' .. token, tonumber(known[3]) + rest)
+    elseif rest ~= 0 then
+      redis.call('HSET', KEYS[1], 'q', tonumber(known[1]) + rest)
     end
   end
-  if ARGV[8] == '1' and key ~= '' then
-    redis.call('DEL', key)
+  if relayed == '1' then
+    redis.call('DEL', KEYS[4])
+  end
+  if ARGV[7] == '1' and digest ~= '' then
+    redis.call('DEL', ARGV[9] .. digest)
+  end
+  if mark == '' then
+    redis.call('XADD', KEYS[2], '*', 'u', ARGV[2], 't', token, 'q', ARGV[4], 'r', ARGV[5])
+    return 0
   end
 else
   mark = '1'
 end
-if mark == '' then
-  redis.call('XADD', KEYS[4], '*', 'u', ARGV[3], 't', ARGV[4], 'q', ARGV[5], 'r', ARGV[6])
-  return 0
-end
-redis.call('XADD', KEYS[4], '*', 'u', ARGV[3], 't', ARGV[4], 'q', ARGV[5], 'r', ARGV[6], 'l', mark)
-redis.call('INCR', KEYS[5])
-redis.call('EXPIRE', KEYS[5], ARGV[9])
-redis.call('DEL', KEYS[1])
-if KEYS[7] then
-  redis.call('DEL', KEYS[7])
-end
+redis.call('XADD', KEYS[2], '*', 'u', ARGV[2], 't', token, 'q', ARGV[4], 'r', ARGV[5], 'l', mark)
+redis.call('INCR', KEYS[3])
+redis.call('EXPIRE', KEYS[3], ARGV[8])
+redis.call('HDEL', KEYS[1], 'q')
 return hold and 0 or 1

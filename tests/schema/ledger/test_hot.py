@@ -65,12 +65,11 @@ async def test_settle_keeps_the_difference_and_release_gives_everything_back(boo
     await reserve(books, "a", 300, token=5)
     await reserve(books, "b", 100, token=5)
     assert await books.hot.settle(make_record("a", token_id=5, quota=225)) == Settled(late=False)
-    assert await books.hot.release("b", 1, 5) is True
-    assert await books.hot.release("b", 1, 5) is False
+    assert await books.hot.release("b", 1) is True
+    assert await books.hot.release("b", 1) is False
     assert await books.hot.available(1) == 775
-    assert int(await books.redis.hget(f"mx:{{{1 % PARTITIONS}}}:t:5", "q")) == 275
-    assert await books.redis.zcard("mx:{1}:hz") == 0
-    assert await books.redis.exists("mx:{1}:h:1") == 0
+    assert int(await books.redis.hget("mx:{1}:b:1", "t5")) == 275
+    assert set(await books.redis.hkeys("mx:{1}:b:1")) == {b"q", b"v", b"t5", b"i"}
 
 
 async def test_settling_twice_marks_the_second_for_a_check_and_reloads(books: Books):
@@ -97,7 +96,7 @@ async def test_a_replay_never_counts_by_itself(books: Books):
     assert await books.hot.replay() == 1
     ((_, fields),) = await books.redis.xrange("mx:{1}:usage")
     assert fields[b"l"] == b"1"
-    assert await books.redis.zcard("mx:{1}:hz") == 0
+    assert not await books.redis.hexists("mx:{1}:b:1", "ha")
 
 
 async def test_loading_counts_what_waits_and_what_is_held(books: Books):
@@ -106,11 +105,11 @@ async def test_loading_counts_what_waits_and_what_is_held(books: Books):
     await reserve(books, "a", 300, token=5)
     await reserve(books, "b", 50)
     await books.hot.settle(make_record("a", token_id=5, quota=225))
-    await balance_changed(books.redis, 1, 5, partitions=PARTITIONS)
+    await balance_changed(books.redis, 1, partitions=PARTITIONS)
     assert await reserve(books, "c", token=5) == NotLoaded(user=True, token=True)
     await books.hot.load(1, 5)
     assert await reserve(books, "c", 25, token=5) == Reserved(700)
-    assert int(await books.redis.hget("mx:{1}:t:5", "q")) == 650
+    assert int(await books.redis.hget("mx:{1}:b:1", "t5")) == 650
 
 
 async def test_loading_pages_through_a_long_backlog(books: Books):
@@ -168,7 +167,7 @@ async def test_idempotency_key_is_taken_until_the_call_fails(books: Books):
     assert await reserve(books, "a", key=key) == Reserved(990)
     assert await reserve(books, "b", key=key) == Repeated("a", open=True)
     assert await reserve(books, "a", key=key) == Reserved(990)
-    await books.hot.release("a", 1, None)
+    await books.hot.release("a", 1)
     assert await reserve(books, "b", key=key) == Reserved(990)
     await books.hot.settle(make_record("b"))
     assert await reserve(books, "c", key=key) == Repeated("b", open=False)
@@ -187,10 +186,10 @@ async def test_growing_a_hold(books: Books):
     await books.add_user(1, 100, t5=60)
     await books.hot.load(1, 5)
     await reserve(books, "a", 50, token=5)
-    assert await books.hot.grow(request_id="a", user_id=1, token_id=5, extra=11) == QuotaShort("token", 10)
-    assert await books.hot.grow(request_id="a", user_id=1, token_id=5, extra=10) == Reserved(40)
-    assert await books.hot.grow(request_id="x", user_id=1, token_id=5, extra=10) == NoHold()
-    await books.hot.release("a", 1, 5)
+    assert await books.hot.grow(request_id="a", user_id=1, extra=11) == QuotaShort("token", 10)
+    assert await books.hot.grow(request_id="a", user_id=1, extra=10) == Reserved(40)
+    assert await books.hot.grow(request_id="x", user_id=1, extra=10) == NoHold()
+    await books.hot.release("a", 1)
     assert await books.hot.available(1) == 100
 
 
@@ -203,7 +202,7 @@ async def test_extending_moves_deadlines_and_stores_checkpoints(books: Books):
         [Extension("a", 1, 2000, b"checkpoint"), Extension("lost", 1, 2000, b"x"), Extension("b", 1, 500)]
     )
     assert gone == ["lost"]
-    assert await books.redis.zrange("mx:{1}:hz", 0, -1, withscores=True) == [(b"1:b", 1000), (b"1:a", 2000)]
+    assert await books.redis.hmget("mx:{1}:b:1", "ha", "hb") == [b"1 0 2000 1 ", b"1 0 1000 0 "]
     assert await books.redis.get("mx:{1}:c:a") == b"checkpoint"
     assert await books.redis.exists("mx:{1}:c:lost") == 0
 
