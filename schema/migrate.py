@@ -39,6 +39,7 @@ log = structlog.get_logger(__name__)
 SCHEMA_VERSION = 1
 _META = Base.metadata.tables["mx_meta"]
 _LOGS = Base.metadata.tables["logs"]
+_CURSORS = Base.metadata.tables["mx_settle_cursors"]  # the logs have their own positions in the stream
 LOCK_ID = 0x6D656475_7361  # of the advisory lock on PostgreSQL
 LOCK_NAME = "medusaxd_migrate"
 LOCK_WAIT_S = 600  # an index on a log of 10 million rows takes minutes
@@ -61,7 +62,7 @@ class SchemaTooNew(Exception):
 async def migrate(engine: AsyncEngine, *, check: bool = False, log_engine: AsyncEngine | None = None) -> list[str]:
     """Do (or with `check` only tell) what is missing. Returns one sentence per step; [] when there is nothing to do.
 
-    `log_engine`: the database of LOG_SQL_DSN; only the log table is made there. Raises SchemaTooNew.
+    `log_engine`: the database of LOG_SQL_DSN; the log table and its stream positions are made there. Raises SchemaTooNew.
     """
     if await _is_current(engine):
         steps: list[str] = []
@@ -73,7 +74,7 @@ async def migrate(engine: AsyncEngine, *, check: bool = False, log_engine: Async
             steps = await connection.run_sync(_apply)
     if log_engine is not None and log_engine is not engine:
         async with log_engine.connect() if check else _locked(log_engine) as connection:
-            steps += await connection.run_sync(_tables_step, [_LOGS], check)
+            steps += await connection.run_sync(_tables_step, [_LOGS, _CURSORS], check)
     return steps
 
 

@@ -1,0 +1,113 @@
+"""Settlement alone: fill the usage stream, drain it into a database, print records/s and CPU per record.
+
+python -m bench.settlement [--records 50000] [--users 200] [--dsn postgresql://…]
+"""
+
+import argparse
+import asyncio
+import os
+import tempfile
+import time
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import redis.asyncio
+from sqlalchemy import func, insert, select
+
+from schema.database import make_engine
+from schema.ledger.keys import Keys
+from schema.migrate import migrate
+from schema.quota import Quota
+from schema.tables import Channel, LedgerEntry, Token, User
+from schema.usage import PriceRecord, TokenUsage, UsageRecord, write_record
+from tests.services import run_valkey
+from workers.batch import LogPolicy
+from workers.settle import COUNT_MAX, Settler
+from workers.store import Content, make_store
+from workers.stream import UsageStreams
+
+PARTITIONS = 8
+MODELS = ("gpt-4o-mini", "gpt-4o", "claude-3-5-sonnet-20241022")
+
+
+def make_record(number: int, users: int) -> UsageRecord:
+    """A call of gpt-4o-mini by one of the users through one of five channels."""
+    user_id = number % users + 1
+    now_ms = time.time_ns() // 1_000_000
+    price = PriceRecord(
+        False, Decimal("0.075"), Decimal(4), Decimal(1), Decimal(-1), Decimal("0.5"), Decimal("1.25"), Decimal(20),
+        Decimal(2), Decimal(1), Decimal(500_000),
+    )  # fmt: skip
+    return UsageRecord(
+        request_id=f"{now_ms:x}-{number:012x}-{os.urandom(6).hex()}", user_id=user_id, username=f"user{user_id}",
+        token_id=user_id, token_name=f"token {user_id}", token_limited=True, channel_id=number % 5 + 1,
+        model=MODELS[number % 3], upstream_model=MODELS[number % 3], group="default", dialect="openai", mode="chat",
+        stream=number % 2 == 0, status=200, started_ms=now_ms - 1200, ended_ms=now_ms, first_byte_ms=310,
+        usage=TokenUsage(input_text=1000, output_text=500), price=price, quota=Quota(225), use_channel=[number % 5 + 1],
+    )  # fmt: skip
+
+
+async def fill(client: Any, records: int, users: int) -> None:
+    keys = Keys(PARTITIONS)
+    for start in range(0, records, 1000):
+        async with client.pipeline(transaction=False) as pipe:
+            for number in range(start, min(start + 1000, records)):
+                record = make_record(number, users)
+                pipe.xadd(
+                    keys.usage(keys.partition(record.user_id)),
+                    {"u": record.user_id, "t": record.token_id, "q": record.quota, "r": write_record(record)},
+                )
+            await pipe.execute()
+
+
+async def measure(url: str, dsn: str, folder: Path, records: int, users: int) -> None:
+    engine = make_engine(dsn, sqlite_path=str(folder / "bench.db"))
+    await migrate(engine)
+    async with engine.begin() as db:
+        await db.execute(
+            insert(User),
+            [{"id": n, "username": f"user{n}", "quota": 10**12, "aff_code": f"a{n}"} for n in range(1, users + 1)],
+        )
+        await db.execute(
+            insert(Token),
+            [{"id": n, "user_id": n, "key": f"{n:048d}", "remain_quota": 10**12} for n in range(1, users + 1)],
+        )
+        await db.execute(insert(Channel), [{"id": n, "key": "k", "name": f"c{n}"} for n in range(1, 6)])
+    client = redis.asyncio.from_url(url)
+    await client.flushall()
+    keys = Keys(PARTITIONS)
+    store = make_store(engine, Content())
+    settler = Settler(UsageStreams(client, keys), store, partitions=lambda: set(range(PARTITIONS)), policy=LogPolicy)
+    for label, count, size in (("large batches", records, COUNT_MAX), ("batches of 500", records // 5, 63)):
+        await fill(client, count, users)
+        settler.progress.records = settler.progress.batches = 0
+        wall_s, cpu_s = time.perf_counter(), time.process_time()
+        while settler.progress.records < count:
+            await settler._find_positions()
+            await settler.apply(await settler._streams.read(settler.positions, min(size, 4000 // PARTITIONS)))
+        wall_s, cpu_s = time.perf_counter() - wall_s, time.process_time() - cpu_s
+        print(
+            f"{engine.dialect.name}, {label}: {count / wall_s:,.0f} records/s, {cpu_s / count * 1e6:.1f} µs CPU of the worker"
+            f" per record, {count / settler.progress.batches:.0f} records per transaction"
+        )
+    async with engine.connect() as db:
+        charged = (await db.execute(select(func.sum(LedgerEntry.delta)))).scalar_one()
+    assert charged == -225 * (records + records // 5), charged
+    await store.close()
+    await client.aclose()
+    await engine.dispose()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--records", type=int, default=50_000)
+    parser.add_argument("--users", type=int, default=200)
+    parser.add_argument("--dsn", default="", help="database; empty: SQLite in a temporary folder")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder, run_valkey() as url:
+        asyncio.run(measure(url, options.dsn, Path(folder), options.records, options.users))
+
+
+if __name__ == "__main__":
+    main()
