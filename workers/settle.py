@@ -103,7 +103,7 @@ class Settler:
         self.progress.failures += 1
         self.positions.clear()
         log.error("settling_failed", error=f"{type(error).__name__}: {error}"[:500], failures=failures + 1)
-        return min(BACKOFF_S_MAX, 0.25 * 2 ** min(failures, 6))
+        return min(BACKOFF_S_MAX, 0.25 * float(2 ** min(failures, 6)))
 
     async def _sleep(self, seconds: float) -> None:
         try:
