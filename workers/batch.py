@@ -101,6 +101,7 @@ def build_batch(slices: list[Slice], known: Mapping[Reference, Known] | None, po
             if entry.mark:
                 batch.checked_users.add(record.user_id)
             if seen is not None and (record := _first_time(entry, seen)) is None:
+                batch.checked_users.add(entry.record.user_id)
                 continue
             add_record(batch, record, REAPED if entry.mark == "2" else "", policy)
     return batch

@@ -92,7 +92,7 @@ class BalanceLoader:
                 *(self._execute(b"GET", f"{self._keys.tag(user)}e:{user}") for user, _ in batch)
             )
             truths = await self._read_truth(batch)
-            counted = await self._count_backlog(truths)
+            counted = await count_backlogs(self._execute, self._keys, truths)
             outcomes = await asyncio.gather(
                 *(self._write(wanted, epoch, truths, counted) for wanted, epoch in zip(batch, epochs, strict=True))
             )
@@ -102,7 +102,7 @@ class BalanceLoader:
         raise RuntimeError(f"the balance of user {batch[0][0]} moved at every one of {TRIES_MAX} reads")
 
     async def _write(
-        self, wanted: Wanted, epoch: bytes | None, truths: dict[Wanted, Truth], counted: "dict[int, _Backlog]"
+        self, wanted: Wanted, epoch: bytes | None, truths: dict[Wanted, Truth], counted: "dict[int, Backlog]"
     ) -> bool:
         user_id, token_id = wanted
         future, truth = self._running[wanted], truths.get(wanted)
@@ -116,39 +116,40 @@ class BalanceLoader:
             epoch or b"0", user_id, truth.quota - backlog.users.get(user_id, 0), backlog.position, self._now_ms(), LIFETIME_S,
             token_id, truth.remaining - backlog.tokens.get(token_id, 0),
         )  # fmt: skip
-        if not await evaluate(self._execute, scripts.LOAD, names, arguments):
+        (loaded,) = await evaluate(self._execute, scripts.LOAD, names, arguments)
+        if not loaded:
             return False
         if not future.done():
             future.set_result(None)
         return True
 
-    async def _count_backlog(self, truths: dict[Wanted, Truth]) -> "dict[int, _Backlog]":
-        """Sum what waits in each stream behind SQL's position, page by page: the script then counts only the newest."""
-        positions = {self._keys.partition(user): truth.position for (user, _), truth in truths.items()}
-        found = await asyncio.gather(*(self._count(partition, at) for partition, at in positions.items()))
-        return dict(zip(positions, found, strict=True))
 
-    async def _count(self, partition: int, position: str) -> "_Backlog":
-        backlog = _Backlog(position)
-        while True:
-            page = await self._execute(
-                b"XRANGE", self._keys.usage(partition), f"({backlog.position}", b"+", b"COUNT", PAGE
-            )
-            for _, fields in page:
-                user_id, token_id, quota = int(fields[1]), int(fields[3]), int(fields[5])
-                backlog.users[user_id] = backlog.users.get(user_id, 0) + quota
-                if token_id:
-                    backlog.tokens[token_id] = backlog.tokens.get(token_id, 0) + quota
-            if page:
-                last = page[-1][0]
-                backlog.position = last.decode() if isinstance(last, bytes) else last
-            if len(page) < PAGE:
-                return backlog
-
-
-class _Backlog(Struct):
+class Backlog(Struct):
     """What the unapplied records of a partition sum up to."""
 
     position: str  # the last stream id counted
     users: dict[int, int] = {}
     tokens: dict[int, int] = {}
+
+
+async def count_backlogs(execute: Execute, keys: Keys, truths: dict[Wanted, Truth]) -> dict[int, Backlog]:
+    """Sum what waits in each stream behind SQL's position, page by page: the script then counts only the newest."""
+    positions = {keys.partition(user): truth.position for (user, _), truth in truths.items()}
+    found = await asyncio.gather(*(_count(execute, keys.usage(number), at) for number, at in positions.items()))
+    return dict(zip(positions, found, strict=True))
+
+
+async def _count(execute: Execute, stream: str, position: str) -> Backlog:
+    backlog = Backlog(position)
+    while True:
+        page = await execute(b"XRANGE", stream, f"({backlog.position}", b"+", b"COUNT", PAGE)
+        for _, fields in page:
+            user_id, token_id, quota = int(fields[1]), int(fields[3]), int(fields[5])
+            backlog.users[user_id] = backlog.users.get(user_id, 0) + quota
+            if token_id:
+                backlog.tokens[token_id] = backlog.tokens.get(token_id, 0) + quota
+        if page:
+            last = page[-1][0]
+            backlog.position = last.decode() if isinstance(last, bytes) else last
+        if len(page) < PAGE:
+            return backlog

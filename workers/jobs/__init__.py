@@ -1,0 +1,12 @@
+"""The jobs that arq runs, one module each. A module has `JOBS`, a list of `Job`; it is named once, in MODULES."""
+
+import importlib
+
+from workers.jobs.job import Job
+
+MODULES = ("reap", "reconcile", "retention", "token_expiry", "orders")  # modules of this package
+
+
+def find_jobs() -> list[Job]:
+    """Every job of every module."""
+    return [job for name in MODULES for job in importlib.import_module(f"workers.jobs.{name}").JOBS]

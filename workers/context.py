@@ -1,0 +1,70 @@
+"""What the jobs of a worker share: configuration, databases, Redis, the typed settings. Built once by `workers.main`."""
+
+import time
+from typing import Any
+
+import structlog
+from msgspec import Struct
+from sqlalchemy import select
+
+from schema.config import Config
+from schema.database import Engine
+from schema.ledger.connection import Execute
+from schema.ledger.keys import VERSIONS, Keys
+from schema.migrate import read_meta
+from schema.options import Options, read_options
+from schema.tables import OptionRow
+
+log = structlog.get_logger(__name__)
+
+OPTIONS_CHECK_S = 1.0  # how often the version counter in Redis is looked at
+OPTIONS_AGE_S_MAX = 60.0  # read again even if the counter stands still: it may have been lost
+
+
+class Worker(Struct, frozen=True, kw_only=True):
+    """Jobs find it in arq's context as ctx["worker"]."""
+
+    config: Config
+    engine: Engine
+    log_engine: Engine  # the same object unless LOG_SQL_DSN is set
+    redis: Any  # redis.asyncio
+    execute: Execute
+    keys: Keys
+    options: "OptionStore"
+    node: str
+
+
+class OptionStore:
+    """The newest settings; read from SQL only when their version changes."""
+
+    def __init__(self, engine: Engine, execute: Execute) -> None:
+        self._engine = engine
+        self._execute = execute
+        self._checked_s = self._read_s = 0.0
+        self._version = -1
+        self._one_api = False
+        self.current: Options = read_options({})
+
+    async def refresh(self) -> Options:
+        """Cheap to call often. Keeps what it has when Redis or SQL are away."""
+        now_s = time.monotonic()
+        if now_s - self._checked_s < OPTIONS_CHECK_S and self._read_s:
+            return self.current
+        self._checked_s = now_s
+        try:
+            version = int(await self._execute(b"HGET", VERSIONS, b"options") or 0)
+            if version != self._version or now_s - self._read_s > OPTIONS_AGE_S_MAX:
+                await self._read(version)
+                self._version, self._read_s = version, now_s
+        except Exception as error:
+            log.warning("options_not_read", error=type(error).__name__)
+        return self.current
+
+    async def _read(self, version: int) -> None:
+        if not self._read_s:
+            self._one_api = await read_meta(self._engine, "origin") == "one-api"
+        async with self._engine.connect() as db:
+            rows = (await db.execute(select(OptionRow.key, OptionRow.value))).all()
+        self.current = read_options(
+            {key: value or "" for key, value in rows}, version=version, one_api_origin=self._one_api
+        )

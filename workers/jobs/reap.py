@@ -1,0 +1,22 @@
+"""Every 5 s: holds whose edge is gone."""
+
+from typing import Any
+
+from workers.context import Worker
+from workers.jobs.job import Job
+from workers.reap import reap
+
+HOLDS_OPEN = "mx:holds"  # hash: open now, charged and released since the beginning
+
+
+async def reap_holds(ctx: dict[str, Any]) -> None:
+    worker: Worker = ctx["worker"]
+    done = await reap(worker.execute, worker.keys)
+    await worker.redis.hset(HOLDS_OPEN, "open", done.open)
+    if done.charged:
+        await worker.redis.hincrby(HOLDS_OPEN, "charged", done.charged)
+    if done.released:
+        await worker.redis.hincrby(HOLDS_OPEN, "released", done.released)
+
+
+JOBS = [Job(name="reap_holds", run=reap_holds, every_s=5, timeout_s=60)]

@@ -1,0 +1,258 @@
+"""One worker process: settlers for the partitions that it has leases of, and arq for everything that is a job."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from typing import Any
+
+import structlog
+import uvloop
+from arq.connections import ArqRedis
+from arq.worker import Worker as ArqWorker
+from dotenv import load_dotenv
+from redis.asyncio import ConnectionPool
+from redis.exceptions import RedisError
+
+from schema.config import Config, ConfigError, read_config
+from schema.database import Engine, make_engine
+from schema.ledger.connection import over_redis_py
+from schema.ledger.keys import METRICS, PARTITIONS, Keys
+from schema.migrate import wait_for_database
+from workers.after import AfterBatch
+from workers.batch import LogPolicy
+from workers.context import OptionStore, Worker
+from workers.jobs import find_jobs
+from workers.jobs.job import to_cron, to_function
+from workers.leases import ROUND_S, Leases
+from workers.settle import Settler
+from workers.store import Content, Store, make_store
+from workers.stream import UsageStreams
+
+log = structlog.get_logger(__name__)
+
+STOP_S = 10.0  # a transaction at hand may take so long after SIGTERM
+METRICS_S = 5.0
+RETRY_S = 0.5
+PATIENCE_S = 60.0  # how long databases may be late at start
+JOBS_MAX = 20  # at once in one process
+
+
+class CannotStart(Exception):
+    """Said in one sentence; the process ends with status 1."""
+
+
+class Process:
+    """Owns the settlers, the leases and the arq worker of this process."""
+
+    def __init__(self, worker: Worker) -> None:
+        self.worker = worker
+        self._stopping = asyncio.Event()
+        self._leases = Leases(worker.execute, worker.keys, worker.node)
+        self._stores: list[Store] = []
+        self._settlers = self._make_settlers()
+        self._arq: ArqWorker | None = None
+
+    def stop(self) -> None:
+        self._stopping.set()
+        for settler in self._settlers:
+            settler.stop()
+
+    def _make_settlers(self) -> list[Settler]:
+        """One settler; with LOG_SQL_DSN a second one, whose own positions stand in the log database."""
+        worker = self.worker
+        streams = UsageStreams(worker.redis, worker.keys)
+
+        def policy() -> LogPolicy:
+            return LogPolicy(worker.options.current.log_consume_enabled, worker.config.error_log_enabled)
+
+        def owned() -> set[int]:
+            return self._leases.owned
+
+        apart = worker.log_engine is not worker.engine
+        logs: Settler | None = None
+        if apart:
+            store = make_store(worker.log_engine, Content(money=False, logs=True))
+            self._stores.append(store)
+            logs = Settler(streams, store, partitions=owned, policy=policy, trim=False)
+        store = make_store(worker.engine, Content(money=True, logs=not apart))
+        self._stores.append(store)
+        after = AfterBatch(
+            store, worker.redis, partitions=worker.keys.partitions,
+            default_threshold=lambda: worker.options.current.quota_remind_threshold,
+        )  # fmt: skip
+        main = Settler(streams, store, partitions=owned, policy=policy, after=after, slower=logs)
+        return [main] if logs is None else [main, logs]
+
+    async def run(self) -> None:
+        """Until `stop`; then the transactions at hand are finished, the leases given back, the jobs requeued."""
+        await self.worker.options.refresh()
+        background = [asyncio.create_task(work()) for work in (self._keep_leases, self._watch, self._run_jobs)]
+        settling = [asyncio.create_task(settler.run()) for settler in self._settlers]
+        await self._stopping.wait()
+        _, late = await asyncio.wait(settling, timeout=STOP_S)
+        for task in [*late, *background]:
+            task.cancel()
+        await asyncio.gather(*late, *background, return_exceptions=True)
+        try:
+            async with asyncio.timeout(2):
+                await self._leases.release()
+        except (RedisError, OSError, TimeoutError) as error:
+            log.warning("leases_not_released", error=type(error).__name__)  # they run out by themselves
+        for store in self._stores:
+            await store.close()
+        log.info("stopped", records=self._settlers[0].progress.records)
+
+    async def _keep_leases(self) -> None:
+        while True:
+            try:
+                await self._leases.round()
+            except (RedisError, OSError) as error:
+                log.warning("leases_not_kept", error=type(error).__name__)
+                await asyncio.sleep(RETRY_S)
+                continue
+            await asyncio.sleep(ROUND_S)
+
+    async def _watch(self) -> None:
+        """Settings once a second, metrics every METRICS_S."""
+        rounds = 0
+        while True:
+            await self.worker.options.refresh()
+            if rounds % int(METRICS_S) == 0:
+                try:
+                    await self._publish()
+                except (RedisError, OSError) as error:
+                    log.warning("metrics_not_published", error=type(error).__name__)
+            rounds += 1
+            await asyncio.sleep(1)
+
+    async def _publish(self) -> None:
+        progress = self._settlers[0].progress
+        name = METRICS + self.worker.node
+        figures = {
+            "settle_records_total": progress.records,
+            "settle_duplicates_total": progress.duplicates,
+            "settle_batches_total": progress.batches,
+            "settle_batch_seconds_total": round(progress.batch_s, 3),
+            "settle_failures_total": progress.failures,
+            "settle_lag_seconds": progress.lag_ms / 1000,
+            "partitions": len(self._leases.owned),
+        }
+        await self.worker.redis.hset(name, mapping=figures)
+        await self.worker.redis.expire(name, 60)
+
+    async def _run_jobs(self) -> None:
+        """arq ends when Redis is away: start it again."""
+        while True:
+            jobs = find_jobs()
+            self._arq = ArqWorker(
+                functions=[to_function(job) for job in jobs],
+                cron_jobs=[job for job in map(to_cron, jobs) if job is not None],
+                redis_pool=self.worker.redis,
+                handle_signals=False,
+                max_jobs=JOBS_MAX,
+                ctx={"worker": self.worker},
+                health_check_interval=60,
+            )
+            try:
+                await self._arq.async_run()
+            except asyncio.CancelledError:
+                for task in self._arq.tasks.values():
+                    task.cancel()  # arq puts a cancelled job back into the queue
+                await asyncio.gather(*self._arq.tasks.values(), return_exceptions=True)
+                raise
+            except (RedisError, OSError) as error:
+                log.warning("jobs_interrupted", error=type(error).__name__)
+                await asyncio.sleep(RETRY_S)
+
+
+async def check_partitions(redis: Any, partitions: int) -> None:
+    """All processes must agree on the number of partitions: it is part of every key. Raises CannotStart."""
+    await redis.set(PARTITIONS, partitions, nx=True)
+    stored = int(await redis.get(PARTITIONS))
+    if stored != partitions:
+        raise CannotStart(
+            f"LEDGER_PARTITIONS is {partitions}, but the keys in Redis were written with {stored}: set it to {stored}."
+        )
+
+
+async def run(config: Config) -> None:
+    engine = _open(config, config.sql_dsn)
+    log_engine = _open(config, config.log_sql_dsn) if config.log_sql_dsn else engine
+    pool: Any = ConnectionPool.from_url(config.redis_url, socket_connect_timeout=5, health_check_interval=30)
+    redis: Any = ArqRedis(pool)
+    try:
+        await _wait_for(redis, engine, log_engine)
+        await check_partitions(redis, config.partitions)
+        execute = over_redis_py(redis)
+        worker = Worker(
+            config=config, engine=engine, log_engine=log_engine, redis=redis, execute=execute,
+            keys=Keys(config.partitions), options=OptionStore(engine, execute),
+            node=f"{config.node_name or socket.gethostname()}:worker:{os.getpid()}",
+        )  # fmt: skip
+        process = Process(worker)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, process.stop)
+        log.info("started", node=worker.node, partitions=config.partitions, database=engine.dialect.name)
+        await process.run()
+    finally:
+        await redis.aclose()
+        await pool.disconnect()
+        await engine.dispose()
+        if log_engine is not engine:
+            await log_engine.dispose()
+
+
+def _open(config: Config, dsn: str) -> Engine:
+    return make_engine(
+        dsn, sqlite_path=config.sqlite_file, pool_size=2, pool_max=max(4, config.sql_max_open_conns // 4),
+        lifetime_s=config.sql_max_lifetime_s, debug=config.debug,
+    )  # fmt: skip
+
+
+async def _wait_for(redis: Any, engine: Engine, log_engine: Engine) -> None:
+    """Containers start in any order."""
+    await wait_for_database(engine, patience_s=PATIENCE_S)
+    if log_engine is not engine:
+        await wait_for_database(log_engine, patience_s=PATIENCE_S)
+    for _ in range(int(PATIENCE_S / RETRY_S)):
+        try:
+            await redis.ping()
+            return
+        except (RedisError, OSError) as error:
+            reason = error
+            await asyncio.sleep(RETRY_S)
+    raise CannotStart(f"Redis does not answer at REDIS_CONN_STRING: {reason}")
+
+
+def configure_logging(level: str) -> None:
+    import logging
+
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper(), logging.INFO)),
+    )
+
+
+def main() -> None:
+    load_dotenv(".env", override=False)
+    try:
+        config = read_config(os.environ)
+        if not config.redis_url:
+            raise CannotStart("REDIS_CONN_STRING is not set; `medusa up` brings its own Valkey.")
+        configure_logging(config.log_level)
+        uvloop.run(run(config))
+    except ConfigError as error:
+        for problem in error.problems:
+            print(f"medusa: {problem}", file=sys.stderr, flush=True)
+        sys.exit(2)
+    except CannotStart as error:
+        print(f"medusa: {error}", file=sys.stderr, flush=True)
+        sys.exit(1)
