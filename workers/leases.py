@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import os
 
 import structlog
 
@@ -18,25 +19,23 @@ ROUND_S = 2.0
 class Leases:
     """The partitions that this worker has now. Call `round` every ROUND_S seconds."""
 
-    def __init__(self, execute: Execute, keys: Keys, node: str) -> None:
+    def __init__(self, execute: Execute, keys: Keys, host: str) -> None:
+        """`host`: name of this machine; with the process id it names the worker."""
         self._execute = execute
         self._keys = keys
-        self._node = node
+        self._host = host
+        self.node = f"{host}:worker:{os.getpid()}"
         self.owned: set[int] = set()
 
     async def round(self) -> None:
         """Keep what we have, up to our share; take what nobody has."""
-        seconds, _ = await self._execute(b"TIME")
-        now_ms = int(seconds) * 1000
-        await self._execute(b"ZADD", WORKERS, now_ms + LEASE_MS, self._node)
-        await self._execute(b"ZREMRANGEBYSCORE", WORKERS, b"-inf", now_ms)
-        workers = max(1, await self._execute(b"ZCARD", WORKERS))
+        workers = await self._count_workers()
         share = math.ceil(self._keys.partitions / workers)
         kept = [partition for partition in sorted(self.owned) if await self._lease(partition, LEASE_MS)]
         for partition in kept[share:]:
             await self._lease(partition, 0)
         owned = set(kept[:share])
-        start = hash(self._node) % self._keys.partitions  # so that equal workers do not all try the same first
+        start = os.getpid() % self._keys.partitions  # so that equal workers do not all try the same first
         for offset in range(self._keys.partitions):
             partition = (start + offset) % self._keys.partitions
             if len(owned) >= share:
@@ -47,13 +46,40 @@ class Leases:
             log.info("partitions", owned=sorted(owned), workers=workers)
         self.owned = owned
 
+    async def _count_workers(self) -> int:
+        """Announce ourselves and count who is alive."""
+        seconds, _ = await self._execute(b"TIME")
+        now_ms = int(seconds) * 1000
+        await self._execute(b"ZADD", WORKERS, now_ms + LEASE_MS, self.node)
+        await self._execute(b"ZREMRANGEBYSCORE", WORKERS, b"-inf", now_ms)
+        nodes = await self._execute(b"ZRANGE", WORKERS, 0, -1)
+        for node in nodes:
+            if self._is_dead(node.decode()):
+                await self._execute(b"ZREM", WORKERS, node)
+        return max(1, sum(not self._is_dead(node.decode()) for node in nodes))
+
+    def _is_dead(self, node: str) -> bool:
+        """A worker of this machine whose process is gone: its restarted self need not wait for the lease to run out."""
+        host, _, pid = node.rpartition(":worker:")
+        if host != self._host or not pid.isdigit():
+            return False
+        try:
+            os.kill(int(pid), 0)
+        except ProcessLookupError:
+            return True
+        except PermissionError:
+            return False
+        return False
+
     async def _lease(self, partition: int, lifetime_ms: int) -> bool:
-        return bool(
-            await evaluate(self._execute, scripts.LEASE, (self._keys.lease(partition),), (self._node, lifetime_ms))
-        )
+        names = (self._keys.lease(partition),)
+        owner = await evaluate(self._execute, scripts.LEASE, names, (self.node, lifetime_ms))
+        if owner and self._is_dead(owner.decode()):
+            owner = await evaluate(self._execute, scripts.LEASE, names, (self.node, lifetime_ms, owner))
+        return not owner
 
     async def release(self) -> None:
         """Give everything back, so that another worker continues at once."""
         await asyncio.gather(*(self._lease(partition, 0) for partition in self.owned))
-        await self._execute(b"ZREM", WORKERS, self._node)
+        await self._execute(b"ZREM", WORKERS, self.node)
         self.owned = set()

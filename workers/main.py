@@ -49,7 +49,7 @@ class Process:
     def __init__(self, worker: Worker) -> None:
         self.worker = worker
         self._stopping = asyncio.Event()
-        self._leases = Leases(worker.execute, worker.keys, worker.node)
+        self._leases = Leases(worker.execute, worker.keys, worker.config.node_name or socket.gethostname())
         self._stores: list[Store] = []
         self._settlers = self._make_settlers()
         self._arq: ArqWorker | None = None
