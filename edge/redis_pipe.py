@@ -133,7 +133,7 @@ class RedisPipe:
     def _direct(self, wire: _Wire, *command: str) -> "asyncio.Future[Any]":
         future: asyncio.Future[Any] = self._loop.create_future()
         wire.waiting.append(future)
-        wire.transport.write(hiredis.pack_command(command)  # type: ignore[arg-type]  # its stub knows one-element tuples only)
+        wire.transport.write(hiredis.pack_command(command))  # type: ignore[arg-type]  # its stub knows one-element tuples only
         return future
 
     def execute(self, *command: bytes | str | int) -> "asyncio.Future[Any]":
@@ -143,7 +143,7 @@ class RedisPipe:
         if wire is None or len(wire.waiting) > IN_FLIGHT_MAX:
             future.set_exception(RedisAway("Redis is away" if wire is None else "too many commands in flight"))
             return future
-        self._out.append(hiredis.pack_command(command)  # type: ignore[arg-type]  # its stub knows one-element tuples only)
+        self._out.append(hiredis.pack_command(command))  # type: ignore[arg-type]  # its stub knows one-element tuples only
         wire.waiting.append(future)
         if not self._flush_due:
             self._flush_due = True

@@ -1,0 +1,115 @@
+"""The front door: probes and the console. Relay routes are refused with a clear error until the relay is served."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+from sqlalchemy import text
+
+from edge.console.app import create_console
+from edge.redis_pipe import RedisAway, RedisPipe
+from edge.services import Services
+from edge.snapshot import Snapshots
+from schema.config import Config
+from schema.database import make_engine
+
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+RELAY_PREFIXES = ("/v1/", "/v1beta/", "/mj/", "/suno/", "/pg/")
+PROBE_TIMEOUT_S = 1.0  # of each part of /readyz
+
+
+class Edge:
+    """One process: its connections, and the ASGI callable that granian drives."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Opens what a request needs. Raises when the database or Redis cannot be reached."""
+        config = self.config
+        self.engine = make_engine(
+            config.sql_dsn,
+            sqlite_path=config.sqlite_file,
+            pool_size=config.sql_max_idle_conns,
+            pool_max=config.sql_max_open_conns,
+            lifetime_s=config.sql_max_lifetime_s,
+            debug=config.debug,
+        )
+        self.pipe = RedisPipe(config.redis_url)
+        await self.pipe.connect()
+        self.snapshots = Snapshots(self.engine, self.pipe)
+        await self.snapshots.read()
+        self.console: Any = create_console(Services(config=config, snapshots=self.snapshots))
+        await self.console.start()
+        self._tasks.append(asyncio.create_task(self.snapshots.run()))
+
+    async def stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.console.stop()
+        await self.pipe.close()
+        await self.engine.dispose()
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+            return
+        if scope["type"] != "http":
+            await send({"type": "websocket.close", "code": 1011, "reason": "not served"})
+            return
+        path: str = scope["path"]
+        if path == "/healthz":
+            await _reply(send, 200, {"status": "ok"})
+        elif path == "/readyz":
+            parts = await self._probe()
+            await _reply(send, 200 if all(parts.values()) else 503, parts)
+        elif path.startswith(RELAY_PREFIXES):
+            error = {
+                "message": "This build does not relay calls yet.",
+                "type": "new_api_error",
+                "param": "",
+                "code": "api_not_implemented",
+            }
+            await _reply(send, 501, {"error": error})
+        else:
+            await self.console(scope, receive, send)
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        await self.start()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self.stop()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _probe(self) -> dict[str, bool]:
+        """Which parts answer within a second."""
+        return {"redis": await self._redis_answers(), "database": await self._database_answers()}
+
+    async def _redis_answers(self) -> bool:
+        try:
+            async with asyncio.timeout(PROBE_TIMEOUT_S):
+                await self.pipe.execute(b"PING")
+        except (RedisAway, TimeoutError):
+            return False
+        return True
+
+    async def _database_answers(self) -> bool:
+        try:
+            async with asyncio.timeout(PROBE_TIMEOUT_S), self.engine.connect() as db:
+                await db.execute(text("SELECT 1"))
+        except Exception:  # whatever the driver raises, the answer is no
+            return False
+        return True
+
+
+async def _reply(send: Send, status: int, body: Any) -> None:
+    data = msgspec.json.encode(body)
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(data)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": data})
