@@ -43,8 +43,9 @@ class Edge:
         await self.pipe.connect()
         self.snapshots = Snapshots(self.engine, self.pipe)
         await self.snapshots.read()
-        self.console: Any = create_console(Services(config=config, snapshots=self.snapshots))
-        await self.console.start()
+        console: Any = create_console(Services(config=config, snapshots=self.snapshots))
+        await console.start()
+        self.console = console
         self._tasks.append(asyncio.create_task(self.snapshots.run()))
 
     async def stop(self) -> None:

@@ -7,6 +7,7 @@ from dotenv import load_dotenv
 from granian import Granian
 from granian.constants import HTTPModes, Interfaces, Loops
 from granian.http import HTTP1Settings
+from granian.log import LogLevels
 
 from edge.app import Edge
 from schema.config import ConfigError, read_config
@@ -48,7 +49,7 @@ def main() -> None:
         ),
         workers_kill_timeout=max(1, config.shutdown_grace_s),
         log_access=False,
-        log_level="warning",
+        log_level=LogLevels.warning,
     ).serve()
 
 
