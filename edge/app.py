@@ -41,7 +41,7 @@ class Edge:
         )
         self.pipe = RedisPipe(config.redis_url)
         await self.pipe.connect()
-        self.snapshots = Snapshots(self.engine, self.pipe)
+        self.snapshots = Snapshots(config, self.engine, self.pipe)
         await self.snapshots.read()
         console: Any = create_console(Services(config=config, snapshots=self.snapshots))
         await console.start()

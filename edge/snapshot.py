@@ -1,56 +1,80 @@
-"""The settings of one moment, read from SQL when their version counter in Redis moves, and at least once a minute."""
+"""Settings and channels of one moment, read from SQL when a version counter in Redis moves, and at least once a minute."""
 
 import asyncio
+from collections.abc import Mapping
 
 import structlog
 from msgspec import Struct
 from sqlalchemy import select
 
+from edge.channels import RoutedChannel, index_channels, read_channel
 from edge.redis_pipe import RedisAway, RedisPipe
+from edge.relay.choose import Tiers
+from schema.config import Config
 from schema.database import Engine
+from schema.dialects.providers.base import Settings
+from schema.dialects.providers.settings import read_settings
 from schema.ledger.keys import VERSIONS
 from schema.migrate import read_meta
 from schema.options import Options, read_options
-from schema.tables import OptionRow
+from schema.secrets import SealError, Vault
+from schema.tables import Channel, OptionRow
 
 log = structlog.get_logger(__name__)
 
 CHECK_S = 0.5  # a change must be seen within 2 s
-AGE_S_MAX = 60.0  # read again even if the counter stands still: it may have been lost
+AGE_S_MAX = 60.0  # read again even if the counters stand still: they may have been lost
 
 
 class EdgeSnapshot(Struct, frozen=True):
     """Immutable; replaced whole."""
 
     options: Options
+    settings: Settings  # what providers need of options and environment
+    channels: Mapping[int, RoutedChannel]  # enabled ones
+    tiers: Mapping[tuple[str, str], Tiers]  # by group and model
 
 
 class Snapshots:
     """Holds the newest snapshot; `run` keeps it fresh until cancelled."""
 
-    def __init__(self, engine: Engine, pipe: RedisPipe) -> None:
-        self._engine, self._pipe = engine, pipe
-        self._version = -1
+    def __init__(self, config: Config, engine: Engine, pipe: RedisPipe) -> None:
+        self._config, self._engine, self._pipe = config, engine, pipe
+        self._vault = Vault(config.crypto_secret or config.session_secret, config.crypto_secret_old)
+        self._versions: tuple[bytes | None, ...] = ()
         self._read_at = 0.0
-        self.current = EdgeSnapshot(read_options({}))
+        options = read_options({})
+        self.current = EdgeSnapshot(options, read_settings(options, config), {}, {})
 
     async def read(self, version: int = 0) -> None:
         """Read everything from SQL. Raises what the database raises."""
+        one_api = await read_meta(self._engine, "origin") == "one-api"
         async with self._engine.connect() as db:
             rows = await db.execute(select(OptionRow.key, OptionRow.value))
-            texts = {key: value for key, value in rows if value is not None}
-        one_api = await read_meta(self._engine, "origin") == "one-api"
-        self.current = EdgeSnapshot(read_options(texts, version=version, one_api_origin=one_api))
-        self._version, self._read_at = version, asyncio.get_running_loop().time()
+            texts = {key: self._vault.unseal(value) for key, value in rows if value is not None}
+            columns = Channel.__table__.columns
+            found = (await db.execute(select(*columns).where(Channel.status == 1))).mappings().all()
+        options = read_options(texts, version=version, one_api_origin=one_api)
+        channels: dict[int, RoutedChannel] = {}
+        for row in found:
+            try:
+                channels[row["id"]] = read_channel(Channel(**row), self._vault, one_api=one_api)
+            except SealError:
+                log.error("channel_key_cannot_be_opened", channel=row["id"])
+        self.current = EdgeSnapshot(
+            options, read_settings(options, self._config), channels, index_channels(channels.values())
+        )
+        self._read_at = asyncio.get_running_loop().time()
 
     async def run(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(CHECK_S)
             try:
-                version = int(await self._pipe.execute(b"HGET", VERSIONS, b"options") or 0)
-                if version != self._version or loop.time() - self._read_at > AGE_S_MAX:
-                    await self.read(version)
+                versions = tuple(await self._pipe.execute(b"HMGET", VERSIONS, b"options", b"channels"))
+                if versions != self._versions or loop.time() - self._read_at > AGE_S_MAX:
+                    await self.read(int(versions[0] or 0))
+                    self._versions = versions
             except RedisAway:
                 continue  # keeps what it has
             except Exception as error:

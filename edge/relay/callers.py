@@ -1,0 +1,115 @@
+"""Who holds a relay token: a bounded cache over SQL, filled by one query for many waiters, dropped by id or by age."""
+
+import asyncio
+import hashlib
+from collections import OrderedDict
+
+from msgspec import Struct
+from sqlalchemy import select
+
+from schema.database import Engine
+from schema.tables import Token, User
+
+CALLERS_MAX = 100_000  # about 1 KiB each
+AGE_S_MAX = 1.5  # a ban must be seen within 2 s even when its message was lost
+BATCH_MAX = 500  # keys per query
+
+
+class Caller(Struct, frozen=True):
+    """A token and its owner as SQL had them; balances live in the ledger."""
+
+    token_id: int
+    token_name: str
+    token_status: int
+    expired_s: int  # Unix s; -1 never
+    limited: bool
+    remain_quota: int
+    models: frozenset[str]  # empty: all
+    allow_ips: str
+    subnet: str
+    token_group: str
+    user_id: int
+    username: str
+    user_status: int
+    user_group: str
+    role: int
+
+
+class Callers:
+    """`find` by key; None for keys that do not exist."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._loop = asyncio.get_running_loop()
+        self._held: OrderedDict[bytes, tuple[float, Caller | None]] = OrderedDict()
+        self._waiting: dict[str, asyncio.Future[Caller | None]] = {}
+        self._query: asyncio.Task[None] | None = None
+
+    async def find(self, key: str) -> Caller | None:
+        """Raises what the database raises. Keys themselves are not kept."""
+        digest = hashlib.blake2b(key.encode(), digest_size=16).digest()
+        held = self._held.get(digest)
+        if held is not None and held[0] > self._loop.time():
+            return held[1]
+        future = self._waiting.get(key)
+        if future is None:
+            future = self._waiting[key] = self._loop.create_future()
+            if self._query is None:
+                self._query = self._loop.create_task(self._read())
+        caller = await asyncio.shield(future)
+        self._held[digest] = (self._loop.time() + AGE_S_MAX, caller)
+        self._held.move_to_end(digest)
+        if len(self._held) > CALLERS_MAX:
+            self._held.popitem(last=False)
+        return caller
+
+    async def _read(self) -> None:
+        await asyncio.sleep(0)  # the keys of one loop tick go in one query
+        while self._waiting:
+            batch = dict(list(self._waiting.items())[:BATCH_MAX])
+            try:
+                found = await self._select(list(batch))
+            except Exception as error:
+                for key, future in batch.items():
+                    self._waiting.pop(key, None)
+                    if not future.done():
+                        future.set_exception(error)
+                        future.exception()
+                continue
+            for key, future in batch.items():
+                self._waiting.pop(key, None)
+                if not future.done():
+                    future.set_result(found.get(key))
+        self._query = None
+
+    async def _select(self, keys: list[str]) -> dict[str, Caller]:
+        statement = (
+            select(Token, User)
+            .join(User, User.id == Token.user_id)
+            .where(Token.key.in_(keys), Token.deleted_at.is_(None), User.deleted_at.is_(None))
+        )
+        async with self._engine.connect() as db:
+            rows = (await db.execute(statement.with_only_columns(*_COLUMNS))).all()
+        found: dict[str, Caller] = {}
+        for key, *values in rows:
+            found[key.rstrip()] = _read_row(values)
+        return found
+
+
+_COLUMNS = (
+    Token.key, Token.id, Token.name, Token.status, Token.expired_time, Token.unlimited_quota, Token.remain_quota,
+    Token.model_limits_enabled, Token.model_limits, Token.allow_ips, Token.subnet, Token.group,
+    User.id, User.username, User.status, User.group, User.role,
+)  # fmt: skip
+
+
+def _read_row(values: list) -> Caller:  # type: ignore[type-arg]  # a row of _COLUMNS without the key
+    (token_id, name, status, expired, unlimited, remain, limits_on, limits, ips, subnet, token_group,
+     user_id, username, user_status, user_group, role) = values  # fmt: skip
+    models = frozenset(part.strip() for part in (limits or "").split(",") if part.strip()) if limits_on else frozenset()
+    return Caller(
+        token_id=token_id, token_name=name or "", token_status=status, expired_s=expired, limited=not unlimited,
+        remain_quota=remain or 0, models=models, allow_ips=ips or "", subnet=subnet or "",
+        token_group=token_group or "", user_id=user_id, username=username or "", user_status=user_status,
+        user_group=user_group or "default", role=role or 0,
+    )  # fmt: skip
