@@ -1,0 +1,126 @@
+"""Watches a stream that is passed through: whole events go on at once, usage is picked up, the end is held back.
+
+The last event must not leave before the call is settled, so everything from the end event on stays in `held`. Text is
+counted only when the upstream sends no usage: raw events wait in a small buffer and are counted when it is full.
+"""
+
+from collections.abc import Callable
+
+from schema.dialects.base import Meter
+from schema.usage import TokenUsage
+
+RAW_BYTES_MAX = 32 * 1024  # uncounted events kept per stream; a burst of 100 chunks fits and is never decoded
+EVENT_BYTES_MAX = 16 * 1024 * 1024  # one event; more is not a chat stream
+
+
+class StreamTooWild(Exception):
+    """An event without end."""
+
+
+def payloads(frames: bytes) -> list[bytes]:
+    """The data of whole events."""
+    found = []
+    for frame in frames.replace(b"\r\n", b"\n").split(b"\n\n"):
+        lines = [line[5:].lstrip() for line in frame.split(b"\n") if line.startswith(b"data:")]
+        if lines:
+            found.append(b"\n".join(lines))
+    return found
+
+
+class StreamWatch:
+    """One stream. `hide_usage`: drop the usage-only chunk that the client did not ask for."""
+
+    def __init__(
+        self, meter: Meter, *, end_marks: tuple[bytes, ...], hide_usage: bool, count: Callable[[str], int]
+    ) -> None:
+        self.usage: TokenUsage | None = None
+        self.held = b""  # from the end event on
+        self.ended = False  # the end event was seen
+        self.relayed_bytes = 0
+        self._meter, self._marks, self._end_marks = meter, meter.markers, end_marks
+        self._hide_usage, self._count = hide_usage, count
+        self._partial = b""
+        self._raw: list[bytes] = []
+        self._raw_bytes = 0
+        self._counted = 0
+
+    def feed(self, data: bytes) -> bytes:
+        """What may leave now. Raises StreamTooWild."""
+        if self.ended:
+            self.held += data
+            self._look(data)
+            return b""
+        if self._partial:
+            data = self._partial + data
+        cut = data.rfind(b"\n\n")
+        width = 2
+        if cut < 0:
+            cut, width = data.rfind(b"\r\n\r\n"), 4
+        if cut < 0:
+            if len(data) > EVENT_BYTES_MAX:
+                raise StreamTooWild(len(data))
+            self._partial = data
+            return b""
+        whole, self._partial = data[: cut + width], data[cut + width :]
+        has_usage = any(mark in whole for mark in self._marks)
+        if has_usage:
+            self._look(whole)
+            if self._hide_usage:
+                whole = self._without_usage(whole)
+        for mark in self._end_marks:
+            at = whole.find(mark)
+            if at >= 0:
+                start = max(whole.rfind(b"\n\n", 0, at), whole.rfind(b"\r\n\r\n", 0, at))
+                start = 0 if start < 0 else start + (2 if whole[start : start + 2] == b"\n\n" else 4)
+                self.ended = True
+                self.held = whole[start:] + self._partial
+                self._partial = b""
+                whole = whole[:start]
+                break
+        self._keep(whole)
+        self.relayed_bytes += len(whole)
+        return whole
+
+    def close(self) -> bytes:
+        """The upstream has ended: what never got its blank line."""
+        rest, self._partial = self._partial, b""
+        if rest:
+            self._look(rest)
+        return rest
+
+    def completion_tokens(self) -> int:
+        """Tokens of the text relayed so far, counted here."""
+        self._flush()
+        return self._counted
+
+    def _look(self, frames: bytes) -> None:
+        for payload in payloads(frames):
+            if any(mark in payload for mark in self._marks):
+                usage = self._meter.read_usage(payload)
+                if usage is not None:
+                    self.usage = self._meter.merge(self.usage, usage)
+
+    def _without_usage(self, whole: bytes) -> bytes:
+        """OpenAI's extra chunk is its own event; every other byte stays."""
+        kept = []
+        for frame in whole.split(b"\n\n"):
+            found = payloads(frame)
+            if found and any(mark in frame for mark in self._marks) and self._meter.is_usage_only(found[0]):
+                continue
+            kept.append(frame)
+        return b"\n\n".join(kept)
+
+    def _keep(self, whole: bytes) -> None:
+        if whole:
+            self._raw.append(whole)
+            self._raw_bytes += len(whole)
+            if self._raw_bytes > RAW_BYTES_MAX:
+                self._flush()
+
+    def _flush(self) -> None:
+        raw, self._raw, self._raw_bytes = self._raw, [], 0
+        for frames in raw:
+            for payload in payloads(frames):
+                text = self._meter.read_text(payload)
+                if text:
+                    self._counted = self._count(text)
