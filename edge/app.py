@@ -1,4 +1,4 @@
-"""The front door: probes and the console. Relay routes are refused with a clear error until the relay is served."""
+"""The front door: relay routes go straight to the relay, probes are answered here, all else is the console's."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -9,10 +9,14 @@ from sqlalchemy import text
 
 from edge.console.app import create_console
 from edge.redis_pipe import RedisAway, RedisPipe
+from edge.relay.call import ROUTES, Relay
+from edge.relay.callers import Callers
 from edge.services import Services
 from edge.snapshot import Snapshots
 from schema.config import Config
 from schema.database import make_engine
+from schema.ledger.hot import HotLedger
+from schema.ledger.truth import make_truth_reader
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -43,6 +47,13 @@ class Edge:
         await self.pipe.connect()
         self.snapshots = Snapshots(config, self.engine, self.pipe)
         await self.snapshots.read()
+        hot = HotLedger(
+            self.pipe.execute,
+            partitions=config.partitions,
+            read_truth=make_truth_reader(self.engine, config.partitions),
+        )
+        await hot.sync_clock()
+        self.relay = Relay(config, self.snapshots, Callers(self.engine), hot)
         console: Any = create_console(Services(config=config, snapshots=self.snapshots))
         await console.start()
         self.console = console
@@ -69,9 +80,11 @@ class Edge:
         elif path == "/readyz":
             parts = await self._probe()
             await _reply(send, 200 if all(parts.values()) else 503, parts)
+        elif path in ROUTES and scope["method"] == "POST":
+            await self.relay(scope, receive, send)
         elif path.startswith(RELAY_PREFIXES):
             error = {
-                "message": "This build does not relay calls yet.",
+                "message": "API not implemented",
                 "type": "new_api_error",
                 "param": "",
                 "code": "api_not_implemented",

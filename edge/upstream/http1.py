@@ -363,6 +363,6 @@ def write_head(method: str, target: str, host: str, headers: list[tuple[str, str
         lines.append(f"{name}: {value}\r\n")
     lines.append(f"content-length: {body_bytes}\r\naccept-encoding: identity\r\n\r\n")
     text = "".join(lines)
-    if text.count("\n") != len(headers) + 4 or text.count("\r") != len(headers) + 4:
+    if text.count("\n") != len(headers) + 5 or text.count("\r") != len(headers) + 5:
         raise ValueError("a header holds a line break")
     return text.encode("latin-1")

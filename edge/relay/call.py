@@ -1,0 +1,572 @@
+"""One call from the client's request to the settled answer. This function owns the control flow; the steps live beside it.
+
+authenticate -> model and group -> channel -> price -> hold -> attempt -> relay -> settle -> the last bytes leave.
+"""
+
+import asyncio
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+from random import Random
+from typing import Any, cast
+from urllib.parse import parse_qs, urlsplit
+
+import hiredis
+import msgspec
+import structlog
+from msgspec import Struct
+from sqlalchemy.exc import SQLAlchemyError
+
+from edge.channels import RoutedChannel
+from edge.redis_pipe import RedisAway
+from edge.relay.callers import Caller, Callers
+from edge.relay.choose import choose
+from edge.relay.gate import authenticate, check_model, group_in_effect, read_key
+from edge.relay.refusal import Refused, away, no_channel, short_of_quota
+from edge.relay.retry import Failure, GiveUp, RetryPolicy, after_failure, map_status
+from edge.relay.watch import StreamTooWild, StreamWatch
+from edge.snapshot import EdgeSnapshot, Snapshots
+from edge.upstream.http1 import Answer, Http1Client, Origin, UpstreamBroken, write_head
+from schema.config import Config
+from schema.counting import StreamCounter, count_text, estimate_prompt
+from schema.dialects import neutral
+from schema.dialects.base import StreamContext
+from schema.dialects.errors import BadAnswer, DialectError
+from schema.dialects.providers.answers import finish_answer, finish_events, open_reader
+from schema.dialects.providers.base import Call, KeyFormatError, NeedsFiles, Outgoing
+from schema.dialects.providers.wires import get_wire
+from schema.dialects.registry import get_dialect
+from schema.ledger.hot import HotLedger, NotLoaded, QuotaShort, Repeated
+from schema.pricing import PriceMissing, charge, estimate_hold, find_price
+from schema.quota import Quota
+from schema.usage import PriceRecord, TokenUsage, UsageRecord
+
+log = structlog.get_logger(__name__)
+
+ANSWER_BYTES_MAX = 64 * 1024 * 1024  # of one plain answer
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+_END_MARKS = {
+    "openai": (b"data: [DONE]", b"data:[DONE]"),
+    "completions": (b"data: [DONE]", b"data:[DONE]"),
+    "claude": (b'"message_stop"',),
+    "responses": (b'"response.completed"', b'"response.incomplete"', b'"response.failed"'),
+    "gemini": (b'"finishReason"',),
+}
+ROUTES = {
+    "/v1/chat/completions": ("chat", "openai"),
+    "/v1/completions": ("completion", "completions"),
+    "/v1/embeddings": ("embedding", "openai"),
+    "/v1/moderations": ("moderation", "openai"),
+    "/v1/messages": ("chat", "claude"),
+    "/v1/responses": ("responses", "responses"),
+}
+
+
+class _Wanted(Struct, frozen=True):
+    """What routing and billing read of a body; the rest passes by."""
+
+    model: str = ""
+    stream: bool | None = None
+    max_tokens: int | None = None
+    max_completion_tokens: int | None = None
+    max_output_tokens: int | None = None
+    stream_options: dict[str, Any] | None = None
+
+
+_read_wanted = msgspec.json.Decoder(_Wanted).decode
+
+
+def new_request_id() -> str:
+    """Sortable by time and unique across machines; at most 36 characters."""
+    return time.strftime("%Y%m%d%H%M%S", time.gmtime()) + secrets.token_hex(9)
+
+
+class Relay:
+    """Shared by all calls of a process."""
+
+    def __init__(self, config: Config, snapshots: Snapshots, callers: Callers, hot: HotLedger) -> None:
+        self.config, self.snapshots, self.callers, self.hot = config, snapshots, callers, hot
+        self.http = Http1Client()
+        self.rng = Random()
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        mode, dialect = ROUTES[scope["path"]]
+        call = _LiveCall(self, scope, receive, send, mode, dialect)
+        try:
+            await call.run()
+        except Refused as error:
+            await call.refuse(error.status, error.code, error.message, error.retry_after_s)
+        except DialectError as error:
+            await call.refuse(error.status, error.code, error.message)
+        except (RedisAway, hiredis.ReplyError):
+            refusal = away("The ledger")
+            await call.refuse(refusal.status, refusal.code, refusal.message, 1)
+        except SQLAlchemyError:
+            refusal = away("The database")
+            await call.refuse(refusal.status, refusal.code, refusal.message, 1)
+        except Exception as error:
+            log.exception("call_crashed", request_id=call.request_id, error=type(error).__name__)
+            await call.refuse(500, "internal_error", "The gateway failed to carry out this call.")
+        finally:
+            await call.finish()
+
+
+class _LiveCall:
+    """The state of one call."""
+
+    def __init__(
+        self, relay: Relay, scope: dict[str, Any], receive: Receive, send: Send, mode: str, dialect: str
+    ) -> None:
+        self.relay, self.scope, self.receive, self.send = relay, scope, receive, send
+        self.mode, self.dialect = mode, dialect
+        self.request_id = new_request_id()
+        self.started_ms = time.time_ns() // 1_000_000
+        self.headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        self.head_sent = False
+        self.held = False  # a hold stands and this call must end it
+        self.first_byte_ms = -1
+        self.tried: list[int] = []
+        self.caller: Caller
+        self.channel: RoutedChannel
+        self.price: PriceRecord
+        self.sent: Outgoing
+        self.call: Call
+
+    async def run(self) -> None:
+        relay = self.relay
+        snapshot = relay.snapshots.current
+        key, pinned = read_key(self.headers)
+        caller = self.caller = await authenticate(relay.callers, key, pinned, self.started_ms // 1000)
+        body = await self._read_body()
+        wanted = self._read_wanted(body)
+        self.group = group_in_effect(caller, snapshot.options)
+        check_model(caller, wanted.model)
+        self.wanted, self.body = wanted, body
+        self.stream = bool(wanted.stream)
+        deadline_ms = self.started_ms + relay.config.retry_deadline_s * 1000
+        policy = RetryPolicy(1 + snapshot.options.retry_times, deadline_ms)
+        last: neutral.UpstreamError | None = None
+        attempt = 0
+        while True:
+            attempt += 1
+            channel = self._choose(snapshot, pinned, attempt)
+            if channel is None:
+                break
+            self.channel = channel
+            if not self.held:
+                await self._hold(snapshot)
+            self.tried.append(channel.id)
+            try:
+                await self._attempt(snapshot)
+                return
+            except _AttemptFailed as failed:
+                last = failed.error
+                others = self._choose(snapshot, pinned, attempt + 1) is not None
+                decision = after_failure(
+                    failed.failure,
+                    attempt=attempt,
+                    relayed_bytes=int(self.head_sent),
+                    pinned=pinned is not None,
+                    others_left=others,
+                    now_ms=time.time_ns() // 1_000_000,
+                    policy=policy,
+                )
+                if isinstance(decision, GiveUp):
+                    break
+                if decision.same_channel:
+                    self.tried.pop()
+                    await asyncio.sleep(decision.delay_ms / 1000)
+        if last is None:
+            raise no_channel(self.group, wanted.model)
+        await self._fail(last)
+
+    async def _read_body(self) -> bytes:
+        limit = self.relay.config.max_request_body_mb * 1024 * 1024
+        length = self.headers.get("content-length", "")
+        too_large = Refused(413, "request_too_large", "The request body is larger than this gateway allows.")
+        if length.isdigit() and int(length) > limit:
+            raise too_large
+        parts, size = [], 0
+        while True:
+            message = await self.receive()
+            if message["type"] == "http.disconnect":
+                raise Refused(499, "client_gone", "The client left before its request was complete.")
+            part = message.get("body", b"")
+            size += len(part)
+            if size > limit:
+                raise too_large
+            parts.append(part)
+            if not message.get("more_body"):
+                return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def _read_wanted(self, body: bytes) -> _Wanted:
+        try:
+            wanted = _read_wanted(body)
+        except msgspec.ValidationError as error:
+            raise Refused(400, "invalid_request", f"The request body does not fit: {error}.") from None
+        except (msgspec.DecodeError, RecursionError):
+            raise Refused(400, "invalid_request", "The request body is not valid JSON.") from None
+        if not wanted.model:
+            if self.mode == "moderation":
+                return msgspec.structs.replace(wanted, model="text-moderation-stable")
+            raise Refused(400, "invalid_request", "model is required")
+        return wanted
+
+    def _choose(self, snapshot: EdgeSnapshot, pinned: int | None, attempt: int) -> RoutedChannel | None:
+        model = self.wanted.model
+        if pinned is not None:
+            channel = snapshot.channels.get(pinned)
+            if channel is None:
+                raise Refused(403, "channel_disabled", "The pinned channel does not exist or is disabled.")
+            return channel
+        return choose(
+            snapshot.tiers.get((self.group, model), ()),
+            attempt=attempt - 1,
+            tried=self.tried,
+            fits=lambda c: cast(RoutedChannel, c).provider.supports(self.mode, cast(RoutedChannel, c).view, model),
+            healthy=lambda _: True,
+            policy=snapshot.options.retry_tier_policy,
+            rng=self.relay.rng,
+        )  # type: ignore[return-value]  # the tiers hold RoutedChannels
+
+    async def _hold(self, snapshot: EdgeSnapshot) -> None:
+        hot, caller, wanted = self.relay.hot, self.caller, self.wanted
+        price = find_price(
+            snapshot.options,
+            model=wanted.model,
+            group=self.group,
+            user_group=caller.user_group,
+            channel_cache_ratio=self.channel.cache_ratio,
+            channel_type=self.channel.type,
+        )
+        if isinstance(price, PriceMissing):
+            raise Refused(500, "model_price_error", f"Model {wanted.model} has no price; the operator must set one.")
+        self.price = price
+        limits = [n for n in (wanted.max_tokens, wanted.max_completion_tokens, wanted.max_output_tokens) if n]
+        amount = estimate_hold(
+            estimate_prompt(len(self.body)),
+            max(limits) if limits else None,
+            price,
+            completion_guess=snapshot.options.pre_consumed_quota if self.mode in _TALKS else 0,
+        )
+        token_id = caller.token_id if caller.limited else None
+        for _ in range(4):
+            answer = await hot.reserve(
+                request_id=self.request_id,
+                user_id=caller.user_id,
+                token_id=token_id,
+                amount=amount,
+                deadline_ms=hot.deadline_ms(self.relay.config.hold_deadline_s),
+            )
+            match answer:
+                case NotLoaded():
+                    await hot.load(caller.user_id, token_id)
+                case QuotaShort(which):
+                    raise short_of_quota(which)
+                case Repeated():
+                    raise Refused(409, "idempotency_conflict", "This idempotency key was used before.")
+                case _:
+                    self.held = True
+                    return
+        raise away("The ledger")
+
+    async def _attempt(self, snapshot: EdgeSnapshot) -> None:
+        channel, wanted = self.channel, self.wanted
+        url = urlsplit(self.scope["path"])
+        self.call = Call(
+            mode=self.mode,  # type: ignore[arg-type]  # ROUTES names modes only
+            client_dialect=self.dialect,
+            model=wanted.model,
+            upstream_model=channel.model_mapping.get(wanted.model, wanted.model),
+            body=self.body,
+            stream=self.stream,
+            path=url.path,
+            query={k: v[-1] for k, v in parse_qs(self.scope.get("query_string", b"").decode("latin-1")).items()},
+            client_headers=self.headers,
+            settings=snapshot.settings,
+            now_s=self.started_ms // 1000,
+            request_id=self.request_id,
+            user=self.caller.username,
+        )
+        try:
+            if channel.provider.credential_key(channel.view):
+                raise _AttemptFailed(0, 0, "this provider's sign-in is not served yet")
+            sent = channel.provider.prepare(self.call, channel.view)
+        except KeyFormatError:
+            raise _AttemptFailed(0, 0, "the channel's key has a wrong form") from None
+        if isinstance(sent, NeedsFiles) or sent.more or sent.framing == "websocket":
+            raise _AttemptFailed(0, 0, "this provider needs steps that are not served yet")
+        self.sent = sent
+        answer = await self._send(sent)
+        try:
+            await self._relay(answer)
+        finally:
+            answer.close()
+
+    async def _send(self, sent: Outgoing) -> Answer:
+        url = urlsplit(sent.url)
+        tls = url.scheme == "https"
+        origin = Origin(url.hostname or "", url.port or (443 if tls else 80), tls)
+        target = (url.path or "/") + (f"?{url.query}" if url.query else "")
+        config = self.relay.config
+        try:
+            head = write_head(sent.method, target, url.netloc.rpartition("@")[2], list(sent.headers), len(sent.body))
+            return await self.relay.http.request(
+                origin,
+                head,
+                sent.body,
+                connect_timeout_s=config.connect_timeout_s,
+                first_byte_timeout_s=config.first_byte_timeout_s,
+            )
+        except UpstreamBroken as error:
+            log.info("attempt_failed", request_id=self.request_id, channel=self.channel.id, reason=error.reason)
+            raise _AttemptFailed(0, 502, "The upstream could not be reached.") from None
+        except ValueError:
+            raise _AttemptFailed(0, 502, "The channel's settings make no valid request.") from None
+
+    async def _relay(self, answer: Answer) -> None:
+        self.first_byte_ms = time.time_ns() // 1_000_000 - self.started_ms
+        content_type = answer.header(b"content-type").decode("latin-1") or "application/json"
+        if not 200 <= answer.status < 300:
+            await self._raise_upstream(answer)
+        streamed = content_type.startswith("text/event-stream") or (self.sent.stream and "json" not in content_type)
+        if self.stream and streamed:
+            await (self._pass_stream(answer) if self.sent.passthrough else self._translate_stream(answer))
+        else:
+            await self._plain(answer, content_type, streamed)
+
+    async def _raise_upstream(self, answer: Answer) -> None:
+        body = await self._read_all(answer)
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in answer.headers}
+        error = self.channel.provider.read_error(answer.status, body, self.channel.view, headers)
+        retry_after = headers.get("retry-after", "")
+        status = map_status(answer.status, self.channel.status_mapping)
+        raise _AttemptFailed(
+            answer.status,
+            status,
+            "",
+            error=msgspec.structs.replace(error, status=status),
+            retry_after_s=float(retry_after) if retry_after.isdigit() else 0.0,
+        )
+
+    async def _read_all(self, answer: Answer) -> bytes:
+        try:
+            return await answer.read_all(ANSWER_BYTES_MAX, self.relay.config.relay_timeout_s)
+        except UpstreamBroken:
+            raise _AttemptFailed(0, 502, "The upstream broke off its answer.") from None
+
+    async def _plain(self, answer: Answer, content_type: str, streamed: bool) -> None:
+        body = await self._read_all(answer)
+        try:
+            if streamed:
+                reader = open_reader(self.sent)
+                done = finish_events(self.call, [*reader.feed(body), *reader.close()], id=self.request_id)
+            else:
+                done = finish_answer(self.call, self.sent, body, content_type, id=self.request_id)
+        except BadAnswer as bad:
+            raise _AttemptFailed(bad.error.status, bad.error.status, "", error=bad.error) from None
+        usage = done.usage or self._estimate(count_text(self.sent.model or self.wanted.model, done.text))
+        await self._settle(usage, 200)
+        await self._head(200, done.content_type, len(done.body))
+        await self.send({"type": "http.response.body", "body": done.body})
+
+    async def _pass_stream(self, answer: Answer) -> None:
+        counter = StreamCounter(self.wanted.model)
+
+        def count(text: str) -> int:
+            counter.feed(text)
+            return counter.tokens
+
+        asked = bool((self.wanted.stream_options or {}).get("include_usage"))
+        watch = StreamWatch(
+            get_wire(self.sent.wire).meter(),
+            end_marks=_END_MARKS.get(self.dialect, ()),
+            hide_usage=self.dialect in ("openai", "completions") and not asked,
+            count=count,
+        )
+        cut = False
+        try:
+            while data := await answer.read_some(self.relay.config.streaming_timeout_s):
+                out = watch.feed(data)
+                if out:
+                    await self._stream_out(out)
+                if watch.ended and answer.ended:
+                    break
+        except (UpstreamBroken, StreamTooWild) as error:
+            if not self.head_sent:
+                raise _AttemptFailed(0, 502, "The upstream broke off its answer.") from None
+            log.info("stream_cut", request_id=self.request_id, channel=self.channel.id, reason=type(error).__name__)
+            cut = True
+        rest = watch.close() + watch.held
+        if not self.head_sent and not rest:
+            raise _AttemptFailed(0, 502, "The upstream sent an empty stream.")
+        usage = watch.usage or self._estimate(watch.completion_tokens())
+        await self._settle(usage, 200, cut=cut or not watch.ended)
+        if not watch.ended and self.dialect in ("openai", "completions"):
+            rest += b"data: [DONE]\n\n"
+        await self._stream_out(rest)
+        await self.send({"type": "http.response.body", "body": b""})
+
+    async def _translate_stream(self, answer: Answer) -> None:
+        reader = open_reader(self.sent)
+        client = get_dialect(self.dialect)
+        request = client.read_request(self.body, path_model=self.wanted.model)
+        prompt = estimate_prompt(len(self.body))
+        writer = client.event_writer(
+            StreamContext(
+                id=self.request_id,
+                model=self.wanted.model,
+                created_s=self.started_ms // 1000,
+                include_usage=request.include_usage,
+                prompt_estimate=prompt,
+                request=request,
+            )
+        )
+        counter = StreamCounter(self.wanted.model)
+        usage: TokenUsage | None = None
+        held = b""
+        finished = cut = False
+
+        def turn(events: list[neutral.Event]) -> bytes:
+            nonlocal usage, finished
+            out = []
+            for event in events:
+                if isinstance(event, neutral.UsageEvent):
+                    usage = event.usage
+                elif isinstance(event, neutral.Finished):
+                    finished = True
+                elif text := neutral.event_text(event):
+                    counter.feed(text)
+                out.append(writer.write(event))
+            return b"".join(out)
+
+        try:
+            while data := await answer.read_some(self.relay.config.streaming_timeout_s):
+                out = turn(reader.feed(data))
+                if finished:
+                    held += out
+                elif out:
+                    await self._stream_out(out)
+        except UpstreamBroken:
+            if not self.head_sent:
+                raise _AttemptFailed(0, 502, "The upstream broke off its answer.") from None
+            cut = True
+        held += turn(reader.close())
+        if usage is None:
+            usage = self._estimate(counter.tokens)
+            held += writer.write(neutral.UsageEvent(usage))
+        held += writer.close()
+        await self._settle(usage, 200, cut=cut or not finished)
+        await self._stream_out(held)
+        await self.send({"type": "http.response.body", "body": b""})
+
+    def _estimate(self, completion_tokens: int) -> TokenUsage:
+        prompt = count_text(self.wanted.model, self.body.decode("utf-8", "replace"))
+        return TokenUsage(input_text=prompt, output_text=completion_tokens, estimated=True)
+
+    async def _stream_out(self, data: bytes) -> None:
+        if not self.head_sent:
+            await self._head(200, get_dialect(self.dialect).stream_type, None)
+        if data:
+            await self.send({"type": "http.response.body", "body": data, "more_body": True})
+
+    async def _head(self, status: int, content_type: str, length: int | None, retry_after_s: int = 0) -> None:
+        self.head_sent = True
+        request_id = self.request_id.encode()
+        headers = [
+            (b"content-type", content_type.encode("latin-1")),
+            (b"x-oneapi-request-id", request_id),
+            (b"x-request-id", request_id),
+            (b"access-control-allow-origin", b"*"),
+            (b"access-control-expose-headers", b"X-Oneapi-Request-Id, Retry-After"),
+        ]
+        if length is not None:
+            headers.append((b"content-length", str(length).encode()))
+        else:
+            headers += [(b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
+        if retry_after_s:
+            headers.append((b"retry-after", str(retry_after_s).encode()))
+        await self.send({"type": "http.response.start", "status": status, "headers": headers})
+
+    async def _settle(self, usage: TokenUsage, status: int, *, cut: bool = False, error: str = "") -> None:
+        caller = self.caller
+        quota = Quota(0) if error else charge(usage, self.price)
+        await self.relay.hot.settle(
+            UsageRecord(
+                request_id=self.request_id,
+                user_id=caller.user_id,
+                username=caller.username,
+                token_id=caller.token_id,
+                token_name=caller.token_name,
+                token_limited=caller.limited,
+                channel_id=self.channel.id,
+                model=self.wanted.model,
+                upstream_model=self.sent.model or self.call.upstream_model,
+                group=self.group,
+                dialect=self.dialect,
+                mode=self.mode,
+                stream=self.stream,
+                status=status,
+                started_ms=self.started_ms,
+                ended_ms=time.time_ns() // 1_000_000,
+                first_byte_ms=self.first_byte_ms,
+                usage=usage,
+                price=self.price,
+                quota=quota,
+                cut=cut,
+                use_channel=self.tried,
+                error_code=error,
+            )
+        )
+        self.held = False
+
+    async def _fail(self, error: neutral.UpstreamError) -> None:
+        """Every attempt failed: nothing is charged, the failure is recorded, the client learns the last reason."""
+        status = error.status if 400 <= error.status <= 599 else 502
+        if self.held and hasattr(self, "sent"):
+            await self._settle(TokenUsage(), status, error=error.code or "upstream_failed")
+        body = get_dialect(self.dialect).write_error(
+            status, error.code, error.message, type=error.type or None, param=error.param or None, request_id=self.request_id
+        )
+        await self._head(status, "application/json", len(body))
+        await self.send({"type": "http.response.body", "body": body})
+
+    async def refuse(self, status: int, code: str, message: str, retry_after_s: int = 0) -> None:
+        """Our own error, unless the client has seen bytes already: then the connection just ends."""
+        if self.head_sent:
+            return
+        kind = "new_api_error" if self.dialect != "claude" else None
+        body = get_dialect(self.dialect).write_error(status, code, message, type=kind, request_id=self.request_id)
+        await self._head(status, "application/json", len(body), retry_after_s)
+        await self.send({"type": "http.response.body", "body": body})
+
+    async def finish(self) -> None:
+        """No hold outlives its call."""
+        if self.held:
+            try:
+                await self.relay.hot.release(self.request_id, self.caller.user_id)
+            except RedisAway:
+                log.warning("hold_left_to_the_reaper", request_id=self.request_id)
+
+
+_TALKS = frozenset({"chat", "completion", "responses"})  # modes with an answer of tokens
+
+
+class _AttemptFailed(Exception):
+    """One attempt on one channel. `status` 0: no answer."""
+
+    def __init__(
+        self,
+        status: int,
+        mapped_status: int,
+        message: str,
+        *,
+        error: neutral.UpstreamError | None = None,
+        retry_after_s: float = 0.0,
+    ) -> None:
+        super().__init__(message)
+        self.failure = Failure(status, mapped_status, retry_after_s=retry_after_s)
+        self.error = error or neutral.UpstreamError(
+            message=message, type="upstream_error", code="upstream_failed", status=mapped_status or 502
+        )
