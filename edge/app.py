@@ -57,7 +57,7 @@ class Edge:
         console: Any = create_console(Services(config=config, snapshots=self.snapshots))
         await console.start()
         self.console = console
-        self._tasks.append(asyncio.create_task(self.snapshots.run()))
+        self._tasks += [asyncio.create_task(self.snapshots.run()), asyncio.create_task(self.relay.open.run())]
 
     async def stop(self) -> None:
         for task in self._tasks:

@@ -22,6 +22,7 @@ from edge.redis_pipe import RedisAway
 from edge.relay.callers import Caller, Callers
 from edge.relay.choose import choose
 from edge.relay.gate import authenticate, check_model, group_in_effect, read_key
+from edge.relay.open_calls import OpenCalls
 from edge.relay.refusal import Refused, away, no_channel, short_of_quota
 from edge.relay.retry import Failure, GiveUp, RetryPolicy, after_failure, map_status
 from edge.relay.watch import StreamTooWild, StreamWatch
@@ -39,7 +40,7 @@ from schema.dialects.registry import get_dialect
 from schema.ledger.hot import HotLedger, NotLoaded, QuotaShort, Repeated
 from schema.pricing import PriceMissing, charge, estimate_hold, find_price
 from schema.quota import Quota
-from schema.usage import PriceRecord, TokenUsage, UsageRecord
+from schema.usage import PriceRecord, TokenUsage, UsageRecord, write_record
 
 log = structlog.get_logger(__name__)
 
@@ -89,6 +90,7 @@ class Relay:
         self.config, self.snapshots, self.callers, self.hot = config, snapshots, callers, hot
         self.http = Http1Client()
         self.rng = Random()
+        self.open = OpenCalls(hot, config.hold_deadline_s)
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         mode, dialect = ROUTES[scope["path"]]
@@ -126,6 +128,9 @@ class _LiveCall:
         self.head_sent = False
         self.held = False  # a hold stands and this call must end it
         self.first_byte_ms = -1
+        self.gone = False  # the client has left
+        self.progress: Callable[[], TokenUsage] | None = None  # what a stream has relayed so far
+        self.answer: Answer | None = None
         self.tried: list[int] = []
         self.caller: Caller
         self.channel: RoutedChannel
@@ -156,12 +161,15 @@ class _LiveCall:
             self.channel = channel
             if not self.held:
                 await self._hold(snapshot)
+                relay.open.calls[self.request_id] = self
             self.tried.append(channel.id)
             try:
                 await self._attempt(snapshot)
                 return
             except _AttemptFailed as failed:
                 last = failed.error
+                if self.gone:
+                    raise Refused(499, "client_gone", "The client left before it was answered.") from None
                 others = self._choose(snapshot, pinned, attempt + 1) is not None
                 decision = after_failure(
                     failed.failure,
@@ -298,10 +306,11 @@ class _LiveCall:
         if isinstance(sent, NeedsFiles) or sent.more or sent.framing == "websocket":
             raise _AttemptFailed(0, 0, "this provider needs steps that are not served yet")
         self.sent = sent
-        answer = await self._send(sent)
+        answer = self.answer = await self._send(sent)
         try:
             await self._relay(answer)
         finally:
+            self.answer = None  # from here on the connection may serve another call
             answer.close()
 
     async def _send(self, sent: Outgoing) -> Answer:
@@ -385,6 +394,7 @@ class _LiveCall:
             hide_usage=self.dialect in ("openai", "completions") and not asked,
             count=count,
         )
+        self.progress = lambda: watch.usage or self._estimate(watch.completion_tokens())
         cut = False
         try:
             while data := await answer.read_some(self.relay.config.streaming_timeout_s):
@@ -427,6 +437,7 @@ class _LiveCall:
         usage: TokenUsage | None = None
         held = b""
         finished = cut = False
+        self.progress = lambda: usage or self._estimate(counter.tokens)
 
         def turn(events: list[neutral.Event]) -> bytes:
             nonlocal usage, finished
@@ -490,36 +501,53 @@ class _LiveCall:
         await self.send({"type": "http.response.start", "status": status, "headers": headers})
 
     async def _settle(self, usage: TokenUsage, status: int, *, cut: bool = False, error: str = "") -> None:
+        await self.relay.hot.settle(self._record(usage, status, cut=cut, error=error))
+        self.held = False
+
+    def _record(self, usage: TokenUsage, status: int, *, cut: bool = False, error: str = "") -> UsageRecord:
         caller = self.caller
         quota = Quota(0) if error else charge(usage, self.price)
-        await self.relay.hot.settle(
-            UsageRecord(
-                request_id=self.request_id,
-                user_id=caller.user_id,
-                username=caller.username,
-                token_id=caller.token_id,
-                token_name=caller.token_name,
-                token_limited=caller.limited,
-                channel_id=self.channel.id,
-                model=self.wanted.model,
-                upstream_model=self.sent.model or self.call.upstream_model,
-                group=self.group,
-                dialect=self.dialect,
-                mode=self.mode,
-                stream=self.stream,
-                status=status,
-                started_ms=self.started_ms,
-                ended_ms=time.time_ns() // 1_000_000,
-                first_byte_ms=self.first_byte_ms,
-                usage=usage,
-                price=self.price,
-                quota=quota,
-                cut=cut,
-                use_channel=self.tried,
-                error_code=error,
-            )
+        return UsageRecord(
+            request_id=self.request_id,
+            user_id=caller.user_id,
+            username=caller.username,
+            token_id=caller.token_id,
+            token_name=caller.token_name,
+            token_limited=caller.limited,
+            channel_id=self.channel.id,
+            model=self.wanted.model,
+            upstream_model=self.sent.model or self.call.upstream_model,
+            group=self.group,
+            dialect=self.dialect,
+            mode=self.mode,
+            stream=self.stream,
+            status=status,
+            started_ms=self.started_ms,
+            ended_ms=time.time_ns() // 1_000_000,
+            first_byte_ms=self.first_byte_ms,
+            usage=usage,
+            price=self.price,
+            quota=quota,
+            cut=cut,
+            use_channel=self.tried,
+            error_code=error,
         )
-        self.held = False
+
+    @property
+    def user_id(self) -> int:
+        return self.caller.user_id
+
+    def checkpoint(self) -> bytes | None:
+        """What to charge if this process dies now; None while the client has seen nothing."""
+        if self.progress is None or not self.head_sent:
+            return None
+        return write_record(self._record(self.progress(), 200, cut=True))
+
+    def leave(self) -> None:
+        """The client has gone: the upstream connection is cut, so that its work stops and the call is settled."""
+        self.gone = True
+        if self.answer is not None:
+            self.answer.abort()
 
     async def _fail(self, error: neutral.UpstreamError) -> None:
         """Every attempt failed: nothing is charged, the failure is recorded, the client learns the last reason."""
@@ -527,7 +555,12 @@ class _LiveCall:
         if self.held and hasattr(self, "sent"):
             await self._settle(TokenUsage(), status, error=error.code or "upstream_failed")
         body = get_dialect(self.dialect).write_error(
-            status, error.code, error.message, type=error.type or None, param=error.param or None, request_id=self.request_id
+            status,
+            error.code,
+            error.message,
+            type=error.type or None,
+            param=error.param or None,
+            request_id=self.request_id,
         )
         await self._head(status, "application/json", len(body))
         await self.send({"type": "http.response.body", "body": body})
@@ -542,9 +575,13 @@ class _LiveCall:
         await self.send({"type": "http.response.body", "body": body})
 
     async def finish(self) -> None:
-        """No hold outlives its call."""
+        """No hold outlives its call: what the client saw is charged, an unanswered call gives its hold back."""
+        self.relay.open.remove(self)
         if self.held:
             try:
+                if self.progress is not None and self.head_sent:
+                    await self._settle(self.progress(), 200, cut=True)
+                    return
                 await self.relay.hot.release(self.request_id, self.caller.user_id)
             except RedisAway:
                 log.warning("hold_left_to_the_reaper", request_id=self.request_id)

@@ -246,6 +246,10 @@ class Answer:
         """The body has arrived whole (what has not been read yet included)."""
         return self._connection.complete
 
+    def abort(self) -> None:
+        """Cut the connection now: whoever reads learns that it broke."""
+        self._connection.transport.abort()
+
     def close(self) -> None:
         """Back to the pool when the answer was read to its end, else the socket is cut (the upstream stops working)."""
         connection = self._connection

@@ -175,3 +175,29 @@ async def test_bad_requests_are_refused_in_the_callers_dialect(gateway):
         claude = await http.post("/v1/messages", content=b"not json", headers={"x-api-key": f"sk-{KEY}"})
         assert (claude.status_code, claude.json()["type"]) == (400, "error")
     assert books(database, calls=0) == ((2250, 0, 0), (0, 0))
+
+
+async def test_a_client_that_leaves_stops_the_upstream_and_pays_for_what_it_saw(gateway):
+    address, database, upstream_port = gateway
+    cut_off = asyncio.Event()
+    event = STREAM.split(b"\n\n")[0] + b"\n\n"
+
+    async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n")
+        with contextlib.suppress(ConnectionError):
+            for _ in range(300):
+                writer.write(event)
+                await writer.drain()
+                await asyncio.sleep(0.1)
+        cut_off.set()
+        writer.close()
+
+    server = await asyncio.start_server(slow, "127.0.0.1", upstream_port)
+    async with server, httpx.AsyncClient(base_url=address, timeout=30) as http:
+        body = {"model": "gpt-4o-mini", "stream": True, "messages": [{"role": "user", "content": "hello"}]}
+        key = {"authorization": f"Bearer sk-{KEY}"}
+        async with http.stream("POST", "/v1/chat/completions", json=body, headers=key) as answer:
+            assert await anext(answer.aiter_bytes()) == event
+        await asyncio.wait_for(cut_off.wait(), 10)  # far before its thirty seconds are over
+    assert books(database, calls=1) == ((2025, 225, 1), (1, 225))
