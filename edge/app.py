@@ -1,10 +1,13 @@
 """The front door: relay routes go straight to the relay, probes are answered here, all else is the console's."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import httpx
 import msgspec
+from redis.asyncio import Redis
 from sqlalchemy import text
 
 from edge.console.app import create_console
@@ -14,14 +17,17 @@ from edge.relay.callers import Callers
 from edge.services import Services
 from edge.snapshot import Snapshots
 from schema.config import Config
-from schema.database import make_engine
+from schema.database import Engine, make_engine
 from schema.ledger.hot import HotLedger
 from schema.ledger.truth import make_truth_reader
+from schema.migrate import read_meta
+from schema.secrets import Vault
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 RELAY_PREFIXES = ("/v1/", "/v1beta/", "/mj/", "/suno/", "/pg/")
+COLD_TIMEOUT_S = 10.0  # of requests that no client waits for in a stream
 PROBE_TIMEOUT_S = 1.0  # of each part of /readyz
 
 
@@ -35,14 +41,7 @@ class Edge:
     async def start(self) -> None:
         """Opens what a request needs. Raises when the database or Redis cannot be reached."""
         config = self.config
-        self.engine = make_engine(
-            config.sql_dsn,
-            sqlite_path=config.sqlite_file,
-            pool_size=config.sql_max_idle_conns,
-            pool_max=config.sql_max_open_conns,
-            lifetime_s=config.sql_max_lifetime_s,
-            debug=config.debug,
-        )
+        self.engine = self._open(config.sql_dsn)
         self.pipe = RedisPipe(config.redis_url)
         await self.pipe.connect()
         self.snapshots = Snapshots(config, self.engine, self.pipe)
@@ -54,10 +53,38 @@ class Edge:
         )
         await hot.sync_clock()
         self.relay = Relay(config, self.snapshots, Callers(self.engine), hot)
-        console: Any = create_console(Services(config=config, snapshots=self.snapshots))
+        self.log_engine = self._open(config.log_sql_dsn) if config.log_sql_dsn else self.engine
+        self.redis = Redis.from_url(config.redis_url, max_connections=config.redis_pool_size * 5)
+        self.http = httpx.AsyncClient(timeout=COLD_TIMEOUT_S, follow_redirects=False)
+        self.services = Services(
+            config=config,
+            snapshots=self.snapshots,
+            engine=self.engine,
+            log_engine=self.log_engine,
+            redis=self.redis,
+            http=self.http,
+            vault=Vault(
+                config.crypto_secret or config.session_secret,
+                config.crypto_secret_old,
+                seals=await read_meta(self.engine, "secrets_at_rest") == "aesgcm",
+            ),
+            started_s=int(time.time()),
+        )
+        console: Any = create_console(self.services)
         await console.start()
         self.console = console
         self._tasks += [asyncio.create_task(self.snapshots.run()), asyncio.create_task(self.relay.open.run())]
+
+    def _open(self, dsn: str) -> Engine:
+        config = self.config
+        return make_engine(
+            dsn,
+            sqlite_path=config.sqlite_file,
+            pool_size=config.sql_max_idle_conns,
+            pool_max=config.sql_max_open_conns,
+            lifetime_s=config.sql_max_lifetime_s,
+            debug=config.debug,
+        )
 
     async def stop(self) -> None:
         for task in self._tasks:
@@ -65,6 +92,10 @@ class Edge:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.console.stop()
         await self.pipe.close()
+        await self.redis.aclose()
+        await self.http.aclose()
+        if self.log_engine is not self.engine:
+            await self.log_engine.dispose()
         await self.engine.dispose()
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:

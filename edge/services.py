@@ -1,11 +1,14 @@
 """What the edge builds once at start and hands to everything that serves a request."""
 
-from typing import Protocol
+from typing import Any, Protocol
 
+import httpx
 from msgspec import Struct
 
 from schema.config import Config
+from schema.database import Engine
 from schema.options import Options
+from schema.secrets import Vault
 
 
 class Snapshot(Protocol):
@@ -23,7 +26,13 @@ class SnapshotStore(Protocol):
 
 
 class Services(Struct, frozen=True, kw_only=True):
-    """Only what some route reads today; grows with the routes."""
+    """Only what some route reads; grows with the routes."""
 
     config: Config
     snapshots: SnapshotStore
+    engine: Engine
+    log_engine: Engine  # the same object unless LOG_SQL_DSN is set
+    redis: Any  # redis.asyncio.Redis, for everything that is not hot
+    http: httpx.AsyncClient  # cold calls to addresses that an admin set
+    vault: Vault  # seals and opens stored secrets
+    started_s: int = 0  # Unix s
