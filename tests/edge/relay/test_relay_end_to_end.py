@@ -83,7 +83,7 @@ def gateway(tmp_path):
             assert process.poll() is None and time.monotonic() < until, (tmp_path / "log").read_text()[-2000:]
             time.sleep(0.2)
         database = tmp_path / "one-api.db"
-        with contextlib.closing(sqlite3.connect(database, timeout=5)) as db, db:
+        with contextlib.closing(sqlite3.connect(database, timeout=20)) as db, db:
             db.execute(
                 'insert into users(id,username,password,role,status,quota,used_quota,request_count,"group",aff_code)'
                 " values(1,'ann','',1,1,2250,0,0,'default','a')"
@@ -100,7 +100,15 @@ def gateway(tmp_path):
         store = redis.Redis(unix_socket_path=str(next((tmp_path / "valkey").glob("*.sock"))))
         store.hincrby("mx:ver", "channels", 1)
         store.close()
-        time.sleep(1.5)
+        ask = {"model": "broken", "messages": []}
+        while True:  # nobody listens upstream yet: once the channel is known the call fails with 502 and costs nothing
+            answer = httpx.post(
+                f"http://127.0.0.1:{port}/v1/chat/completions", json=ask, headers={"authorization": f"Bearer sk-{KEY}"}
+            )
+            if answer.status_code == 502:
+                break
+            assert time.monotonic() < until, answer.text
+            time.sleep(0.1)
         yield f"http://127.0.0.1:{port}", database, upstream_port
     finally:
         process.send_signal(signal.SIGTERM)
