@@ -10,6 +10,7 @@ from sqlalchemy import select
 from edge.channels import RoutedChannel, index_channels, read_channel
 from edge.redis_pipe import RedisAway, RedisPipe
 from edge.relay.choose import Tiers
+from edge.relay.lanes import Lanes
 from schema.config import Config
 from schema.database import Engine
 from schema.dialects.providers.base import Settings
@@ -27,12 +28,13 @@ AGE_S_MAX = 60.0  # read again even if the counters stand still: they may have b
 
 
 class EdgeSnapshot(Struct, frozen=True):
-    """Immutable; replaced whole."""
+    """Immutable but for the lanes; replaced whole."""
 
     options: Options
     settings: Settings  # what providers need of options and environment
     channels: Mapping[int, RoutedChannel]  # enabled ones
     tiers: Mapping[tuple[str, str], Tiers]  # by group and model
+    lanes: Lanes  # fills while calls come
 
 
 class Snapshots:
@@ -44,7 +46,7 @@ class Snapshots:
         self._versions: tuple[bytes | None, ...] = ()
         self._read_at = 0.0
         options = read_options({})
-        self.current = EdgeSnapshot(options, read_settings(options, config), {}, {})
+        self.current = EdgeSnapshot(options, (settings := read_settings(options, config)), {}, {}, Lanes(settings))
 
     async def read(self, version: int = 0) -> None:
         """Read everything from SQL. Raises what the database raises."""
@@ -61,9 +63,8 @@ class Snapshots:
                 channels[row["id"]] = read_channel(Channel(**row), self._vault, one_api=one_api)
             except SealError:
                 log.error("channel_key_cannot_be_opened", channel=row["id"])
-        self.current = EdgeSnapshot(
-            options, read_settings(options, self._config), channels, index_channels(channels.values())
-        )
+        settings = read_settings(options, self._config)
+        self.current = EdgeSnapshot(options, settings, channels, index_channels(channels.values()), Lanes(settings))
         self._read_at = asyncio.get_running_loop().time()
 
     async def run(self) -> None:

@@ -22,12 +22,13 @@ from edge.redis_pipe import RedisAway
 from edge.relay.callers import Caller, Callers
 from edge.relay.choose import choose
 from edge.relay.gate import authenticate, check_model, group_in_effect, read_key
+from edge.relay.lanes import origin_of, request_head
 from edge.relay.open_calls import OpenCalls
 from edge.relay.refusal import Refused, away, no_channel, short_of_quota
 from edge.relay.retry import Failure, GiveUp, RetryPolicy, after_failure, map_status
 from edge.relay.watch import StreamTooWild, StreamWatch
 from edge.snapshot import EdgeSnapshot, Snapshots
-from edge.upstream.http1 import Answer, Http1Client, Origin, UpstreamBroken, write_head
+from edge.upstream.http1 import Answer, Http1Client, Origin, UpstreamBroken
 from schema.config import Config
 from schema.counting import StreamCounter, count_text, estimate_prompt
 from schema.dialects import neutral
@@ -64,6 +65,9 @@ ROUTES = {
 }
 
 
+_KEY_HEADERS = tuple((name.encode(), name) for name in ("authorization", "x-api-key", "x-goog-api-key", "api-key"))
+
+
 class _Wanted(Struct, frozen=True):
     """What routing and billing read of a body; the rest passes by."""
 
@@ -75,6 +79,10 @@ class _Wanted(Struct, frozen=True):
     stream_options: dict[str, Any] | None = None
 
 
+_CROSS_ORIGIN = (
+    (b"access-control-allow-origin", b"*"),
+    (b"access-control-expose-headers", b"X-Oneapi-Request-Id, Retry-After"),
+)
 _read_wanted = msgspec.json.Decoder(_Wanted).decode
 
 
@@ -124,7 +132,7 @@ class _LiveCall:
         self.mode, self.dialect = mode, dialect
         self.request_id = new_request_id()
         self.started_ms = time.time_ns() // 1_000_000
-        self.headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.head_sent = False
         self.held = False  # a hold stands and this call must end it
         self.first_byte_ms = -1
@@ -141,7 +149,7 @@ class _LiveCall:
     async def run(self) -> None:
         relay = self.relay
         snapshot = relay.snapshots.current
-        key, pinned = read_key(self.headers)
+        key, pinned = read_key(self._key_headers())
         caller = self.caller = await authenticate(relay.callers, key, pinned, self.started_ms // 1000)
         body = await self._read_body()
         wanted = self._read_wanted(body)
@@ -189,9 +197,13 @@ class _LiveCall:
             raise no_channel(self.group, wanted.model)
         await self._fail(last)
 
+    def _key_headers(self) -> dict[str, str]:
+        headers = self.headers
+        return {text: headers[name].decode("latin-1") for name, text in _KEY_HEADERS if name in headers}
+
     async def _read_body(self) -> bytes:
         limit = self.relay.config.max_request_body_mb * 1024 * 1024
-        length = self.headers.get("content-length", "")
+        length = self.headers.get(b"content-length", b"")
         too_large = Refused(413, "request_too_large", "The request body is larger than this gateway allows.")
         if length.isdigit() and int(length) > limit:
             raise too_large
@@ -280,18 +292,45 @@ class _LiveCall:
         raise away("The ledger")
 
     async def _attempt(self, snapshot: EdgeSnapshot) -> None:
-        channel, wanted = self.channel, self.wanted
-        url = urlsplit(self.scope["path"])
+        channel, model = self.channel, self.wanted.model
+        upstream_model = channel.model_mapping.get(model, model)
+        key = (channel.id, upstream_model, self.stream, self.headers.get(b"accept", b""))
+        lane = None
+        if self.mode == "chat" and self.dialect == "openai" and not self.scope.get("query_string"):
+            lane = snapshot.lanes.find(key, self.headers)
+        if lane is not None:
+            body = lane.body_for(self.body, channel)
+            self.call, self.sent = lane.call, lane.template
+            origin, head = lane.origin, lane.head_for(body)
+        else:
+            sent = self._prepare(snapshot, upstream_model)
+            body = sent.body
+            try:
+                url = urlsplit(sent.url)
+                origin, head = origin_of(url), request_head(sent, url, len(body))
+                snapshot.lanes.learn(key, self.call, channel, sent, self.headers)
+            except ValueError:
+                raise _AttemptFailed(0, 502, "The channel's settings make no valid request.") from None
+        answer = self.answer = await self._send(origin, head, body)
+        try:
+            await self._relay(answer)
+        finally:
+            self.answer = None  # from here on the connection may serve another call
+            answer.close()
+
+    def _prepare(self, snapshot: EdgeSnapshot, upstream_model: str) -> Outgoing:
+        channel = self.channel
+        query = self.scope.get("query_string", b"")
         self.call = Call(
             mode=self.mode,  # type: ignore[arg-type]  # ROUTES names modes only
             client_dialect=self.dialect,
-            model=wanted.model,
-            upstream_model=channel.model_mapping.get(wanted.model, wanted.model),
+            model=self.wanted.model,
+            upstream_model=upstream_model,
             body=self.body,
             stream=self.stream,
-            path=url.path,
-            query={k: v[-1] for k, v in parse_qs(self.scope.get("query_string", b"").decode("latin-1")).items()},
-            client_headers=self.headers,
+            path=self.scope["path"],
+            query={k: v[-1] for k, v in parse_qs(query.decode("latin-1")).items()} if query else {},
+            client_headers={name.decode("latin-1"): value.decode("latin-1") for name, value in self.headers.items()},
             settings=snapshot.settings,
             now_s=self.started_ms // 1000,
             request_id=self.request_id,
@@ -306,33 +345,21 @@ class _LiveCall:
         if isinstance(sent, NeedsFiles) or sent.more or sent.framing == "websocket":
             raise _AttemptFailed(0, 0, "this provider needs steps that are not served yet")
         self.sent = sent
-        answer = self.answer = await self._send(sent)
-        try:
-            await self._relay(answer)
-        finally:
-            self.answer = None  # from here on the connection may serve another call
-            answer.close()
+        return sent
 
-    async def _send(self, sent: Outgoing) -> Answer:
-        url = urlsplit(sent.url)
-        tls = url.scheme == "https"
-        origin = Origin(url.hostname or "", url.port or (443 if tls else 80), tls)
-        target = (url.path or "/") + (f"?{url.query}" if url.query else "")
+    async def _send(self, origin: Origin, head: bytes, body: bytes) -> Answer:
         config = self.relay.config
         try:
-            head = write_head(sent.method, target, url.netloc.rpartition("@")[2], list(sent.headers), len(sent.body))
             return await self.relay.http.request(
                 origin,
                 head,
-                sent.body,
+                body,
                 connect_timeout_s=config.connect_timeout_s,
                 first_byte_timeout_s=config.first_byte_timeout_s,
             )
         except UpstreamBroken as error:
             log.info("attempt_failed", request_id=self.request_id, channel=self.channel.id, reason=error.reason)
             raise _AttemptFailed(0, 502, "The upstream could not be reached.") from None
-        except ValueError:
-            raise _AttemptFailed(0, 502, "The channel's settings make no valid request.") from None
 
     async def _relay(self, answer: Answer) -> None:
         self.first_byte_ms = time.time_ns() // 1_000_000 - self.started_ms
@@ -370,7 +397,8 @@ class _LiveCall:
         try:
             if streamed:
                 reader = open_reader(self.sent)
-                done = finish_events(self.call, [*reader.feed(body), *reader.close()], id=self.request_id)
+                call = msgspec.structs.replace(self.call, body=self.body, now_s=self.started_ms // 1000)
+                done = finish_events(call, [*reader.feed(body), *reader.close()], id=self.request_id)
             else:
                 done = finish_answer(self.call, self.sent, body, content_type, id=self.request_id)
         except BadAnswer as bad:
@@ -489,8 +517,7 @@ class _LiveCall:
             (b"content-type", content_type.encode("latin-1")),
             (b"x-oneapi-request-id", request_id),
             (b"x-request-id", request_id),
-            (b"access-control-allow-origin", b"*"),
-            (b"access-control-expose-headers", b"X-Oneapi-Request-Id, Retry-After"),
+            *_CROSS_ORIGIN,
         ]
         if length is not None:
             headers.append((b"content-length", str(length).encode()))
