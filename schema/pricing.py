@@ -191,32 +191,74 @@ def price_task(options: Options, *, action: str, group: str, user_group: str = "
     return found if found.per_call else replace(found, per_call=True, model_price=TASK_PRICE_UNSET)
 
 
+class _Weights(Struct, frozen=True):
+    """A price as whole numbers: quota of one token of each kind, times `scale`."""
+
+    scale: int  # a power of ten
+    call: Quota | None  # the whole charge in price mode, else None
+    text: int = 0
+    cached: int = 0
+    cache_write: int = 0
+    image: int = 0
+    audio: int = 0
+    output: int = 0
+    output_audio: int = 0
+
+
+_weights: dict[int, tuple[PriceRecord, _Weights]] = {}  # by identity: hashing eleven decimals costs more than it saves
+
+
+def _weights_of(price: PriceRecord) -> _Weights:
+    held = _weights.get(id(price))
+    if held is not None and held[0] is price:
+        return held[1]
+    if len(_weights) > CACHED_PRICES_MAX:
+        _weights.clear()
+    made = _make_weights(price)
+    _weights[id(price)] = (price, made)
+    return made
+
+
+def _make_weights(price: PriceRecord) -> _Weights:
+    """Exact: products of decimals are decimals, and a power of ten turns them into whole numbers."""
+    times = _exact.multiply
+    if price.per_call:
+        exact = times(times(times(price.model_price, price.times), price.quota_per_unit), price.group_ratio)
+        return _Weights(1, Quota(max(1, int(exact.to_integral_value(ROUND_HALF_UP))) if exact > 0 else 0))
+    base = times(price.model_ratio, price.group_ratio)
+    spoken = times(price.audio_ratio, price.audio_completion_ratio)
+    ratios = (
+        ONE, price.cache_ratio, price.cache_write_ratio, price.image_ratio, price.audio_ratio,
+        price.completion_ratio, spoken,
+    )  # fmt: skip
+    exacts = [times(base, ratio) for ratio in ratios]
+    digits = max(0, *(-int(exact.as_tuple().exponent) for exact in exacts))
+    return _Weights(10**digits, None, *(int(exact.scaleb(digits, _exact)) for exact in exacts))
+
+
 def charge(usage: TokenUsage, price: PriceRecord) -> Quota:
     """Whole quota of one answered call: exact, rounded half up once, here.
 
     At least 1 when the ratios are above 0 and any token was used; a price per call is taken whatever was used.
     """
-    if price.per_call:
-        exact = _exact.multiply(_exact.multiply(price.model_price, price.times), price.quota_per_unit)
-        exact = _exact.multiply(exact, price.group_ratio)
-    else:
-        exact = _exact.fma(price.completion_ratio, usage.output_text, Decimal(usage.input_text))
-        if usage.input_cached:
-            exact = _exact.fma(price.cache_ratio, usage.input_cached, exact)
-        if usage.input_cache_write:
-            exact = _exact.fma(price.cache_write_ratio, usage.input_cache_write, exact)
-        if usage.input_image:
-            exact = _exact.fma(price.image_ratio, usage.input_image, exact)
-        if usage.input_audio:
-            exact = _exact.fma(price.audio_ratio, usage.input_audio, exact)
-        if usage.output_audio:
-            spoken = _exact.multiply(price.audio_ratio, price.audio_completion_ratio)
-            exact = _exact.fma(spoken, usage.output_audio, exact)
-        exact = _exact.multiply(_exact.multiply(exact, price.model_ratio), price.group_ratio)
-    if exact > 0:
-        return Quota(max(1, int(exact.to_integral_value(ROUND_HALF_UP))))
-    used = not price.per_call and usage.total_tokens > 0 and price.model_ratio > 0 and price.group_ratio > 0
-    return Quota(1 if used else 0)
+    weights = _weights_of(price)
+    if weights.call is not None:
+        return weights.call
+    total = usage.input_text * weights.text + usage.output_text * weights.output
+    if usage.input_cached:
+        total += usage.input_cached * weights.cached
+    if usage.input_cache_write:
+        total += usage.input_cache_write * weights.cache_write
+    if usage.input_image:
+        total += usage.input_image * weights.image
+    if usage.input_audio:
+        total += usage.input_audio * weights.audio
+    if usage.output_audio:
+        total += usage.output_audio * weights.output_audio
+    if total > 0:
+        scale = weights.scale
+        return Quota((2 * total + scale) // (2 * scale) or 1)
+    return Quota(1 if weights.text > 0 and usage.total_tokens > 0 else 0)
 
 
 def quota_saved(usage: TokenUsage, price: PriceRecord) -> Quota:

@@ -95,6 +95,10 @@ def choose(
     if not tiers:
         return None
     order = tier_order(len(tiers), attempt, policy) if attempt else range(len(tiers))
+    if not attempt and not tried:  # nearly every call: a healthy channel of the first tier
+        channel = draw(tiers[0], lambda c: healthy(c) and fits(c), rng)
+        if channel is not None:
+            return channel
 
     def good(channel: Channel) -> bool:
         return channel.id not in tried and fits(channel) and healthy(channel)

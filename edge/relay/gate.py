@@ -8,6 +8,7 @@ from edge.relay.refusal import Refused, bad_key, no_key
 from schema.options import Options
 
 _KEY = re.compile(r"[A-Za-z0-9]{1,64}")
+_PLAIN = re.compile(r"Bearer sk-([A-Za-z0-9]{1,64})")
 ADMIN = 10
 
 
@@ -16,6 +17,8 @@ def read_key(headers: Mapping[str, str], query_key: str = "") -> tuple[str, int 
     found = set()
     bearer = headers.get("authorization", "").strip()
     if bearer:
+        if len(headers) == 1 and not query_key and (plain := _PLAIN.fullmatch(bearer)) is not None:
+            return plain[1], None  # nearly every call
         found.add(bearer[7:].strip() if bearer[:7].lower() == "bearer " else bearer)
     for name in ("x-api-key", "x-goog-api-key", "api-key"):
         if headers.get(name, "").strip():

@@ -52,14 +52,19 @@ def read_usage(usage: Usage | None) -> TokenUsage | None:
         prompt = prompt or total
     if not prompt and not completion:
         return None
+    cached = inside.cached_tokens or usage.prompt_cache_hit_tokens or usage.cached_tokens or 0
+    cache_write = inside.cache_creation_tokens or inside.cache_write_tokens or 0
+    audio, image, output_audio = inside.audio_tokens or 0, inside.image_tokens or 0, outside.audio_tokens or 0
+    if not (cached or cache_write or audio or image or output_audio or reasoning) and prompt >= 0 and completion >= 0:
+        return TokenUsage(prompt, 0, 0, 0, 0, completion)  # most answers: nothing to split
     return disjoint(
         prompt=prompt,
         completion=completion,
-        cached=inside.cached_tokens or usage.prompt_cache_hit_tokens or usage.cached_tokens or 0,
-        cache_write=inside.cache_creation_tokens or inside.cache_write_tokens or 0,
-        audio=inside.audio_tokens or 0,
-        image=inside.image_tokens or 0,
-        output_audio=outside.audio_tokens or 0,
+        cached=cached,
+        cache_write=cache_write,
+        audio=audio,
+        image=image,
+        output_audio=output_audio,
         reasoning=reasoning,
     )
 

@@ -3,6 +3,7 @@
 Also the errors that providers put into a 200: `in_band_error`.
 """
 
+import re
 from functools import cache
 from typing import Any, Protocol
 
@@ -91,7 +92,7 @@ class _Suspect(Struct, frozen=True):
 
 
 _decode = msgspec.json.Decoder(_Suspect).decode
-_MARKS = (b'"error', b'"base_resp"', b'"code"', b'"success"')
+_has_mark = re.compile(rb'"(?:error|base_resp"|code"|success")').search  # one pass instead of four
 
 # MiniMax's numbers. Source: platform.minimaxi.com, error codes
 _MINIMAX = {
@@ -132,7 +133,7 @@ _BAIDU = {
 def in_band_error(body: bytes) -> UpstreamError | None:
     """The error in a body with status 200, with its natural status; None for an answer. Ordinary answers cost one scan."""
     head = body if len(body) < 4096 else body[:2048] + body[-2048:]
-    if not any(mark in head for mark in _MARKS):
+    if _has_mark(head) is None:
         return None
     try:
         held = _decode(body)
