@@ -27,6 +27,22 @@ def payloads(frames: bytes) -> list[bytes]:
     return found
 
 
+def _frame_around(frames: bytes, at: int) -> tuple[int, int]:
+    """Bounds of the event that byte `at` lies in, its blank line included."""
+    starts = [
+        found + width
+        for found, width in ((frames.rfind(b"\n\n", 0, at), 2), (frames.rfind(b"\r\n\r\n", 0, at), 4))
+        if found >= 0
+    ]
+    start = max(starts, default=0)
+    ends = [
+        found + width
+        for found, width in ((frames.find(b"\n\n", at), 2), (frames.find(b"\r\n\r\n", at), 4))
+        if found >= 0
+    ]
+    return start, min(ends, default=len(frames))
+
+
 class StreamWatch:
     """One stream. `hide_usage`: drop the usage-only chunk that the client did not ask for."""
 
@@ -94,21 +110,28 @@ class StreamWatch:
         return self._counted
 
     def _look(self, frames: bytes) -> None:
-        for payload in payloads(frames):
-            if any(mark in payload for mark in self._marks):
-                usage = self._meter.read_usage(payload)
-                if usage is not None:
-                    self.usage = self._meter.merge(self.usage, usage)
+        """Decode the events that hold a mark, and no others: a burst brings a hundred events in one read."""
+        for mark in self._marks:
+            at = frames.find(mark)
+            while at >= 0:
+                start, end = _frame_around(frames, at)
+                for payload in payloads(frames[start:end]):
+                    usage = self._meter.read_usage(payload)
+                    if usage is not None:
+                        self.usage = self._meter.merge(self.usage, usage)
+                at = frames.find(mark, end)
 
     def _without_usage(self, whole: bytes) -> bytes:
         """OpenAI's extra chunk is its own event; every other byte stays."""
-        kept = []
-        for frame in whole.split(b"\n\n"):
-            found = payloads(frame)
-            if found and any(mark in frame for mark in self._marks) and self._meter.is_usage_only(found[0]):
-                continue
-            kept.append(frame)
-        return b"\n\n".join(kept)
+        for mark in self._marks:
+            at = whole.find(mark)
+            while at >= 0:
+                start, end = _frame_around(whole, at)
+                found = payloads(whole[start:end])
+                if found and self._meter.is_usage_only(found[0]):
+                    whole, end = whole[:start] + whole[end:], start
+                at = whole.find(mark, end)
+        return whole
 
     def _keep(self, whole: bytes) -> None:
         if whole:

@@ -51,7 +51,7 @@ class _Connection(asyncio.Protocol):
 
     __slots__ = (
         "_body", "_buffered", "_chunks", "_header_bytes", "_loop", "_parser", "_paused", "_waiter",
-        "closed", "complete", "error", "headers", "idle_since", "keep_alive", "origin", "status", "transport", "used",
+        "closed", "complete", "error", "headers", "idle_since", "keep_alive", "on_body", "origin", "status", "transport", "used",
     )  # fmt: skip
 
     def __init__(self, loop: asyncio.AbstractEventLoop, origin: Origin) -> None:
@@ -70,6 +70,7 @@ class _Connection(asyncio.Protocol):
         self.status = 0
         self.headers: list[tuple[bytes, bytes]] = []
         self._chunks: list[bytes] = []
+        self.on_body = self._chunks.append  # the parser calls it for every chunk: no Python in between
         self._buffered = 0
         self._header_bytes = 0
         self.complete = False
@@ -84,6 +85,7 @@ class _Connection(asyncio.Protocol):
         if self._parser is None:  # bytes that nobody asked for
             self.transport.close()
             return
+        self._buffered += len(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -141,10 +143,6 @@ class _Connection(asyncio.Protocol):
             return
         self.status = status
 
-    def on_body(self, body: bytes) -> None:
-        self._chunks.append(body)
-        self._buffered += len(body)
-
     def on_message_complete(self) -> None:
         if not self.status:  # 100 Continue and its kin
             return
@@ -196,7 +194,7 @@ class _Connection(asyncio.Protocol):
             await self._wait(timeout_s, "stream")
         chunks = self._chunks
         data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
-        self._chunks = []
+        chunks.clear()
         self._buffered = 0
         if self._paused:
             self._paused = False
