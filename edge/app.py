@@ -4,6 +4,7 @@ import asyncio
 import gc
 import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -17,6 +18,7 @@ from edge.relay.call import ROUTES, Relay
 from edge.relay.callers import Callers
 from edge.services import Services
 from edge.snapshot import Snapshots
+from edge.spool import Settling
 from schema.config import Config
 from schema.database import Engine, make_engine
 from schema.ledger.hot import HotLedger
@@ -48,13 +50,18 @@ class Edge:
         await self.pipe.connect()
         self.snapshots = Snapshots(config, self.engine, self.pipe)
         await self.snapshots.read()
-        hot = HotLedger(
-            self.pipe.execute,
-            partitions=config.partitions,
-            read_truth=make_truth_reader(self.engine, config.partitions),
-        )
+        read_truth = make_truth_reader(self.engine, config.partitions)
+        hot = HotLedger(self.pipe.execute, partitions=config.partitions, read_truth=read_truth)
         await hot.sync_clock()
-        self.relay = Relay(config, self.snapshots, Callers(self.engine), hot)
+        self.settling = Settling(
+            hot,
+            self.pipe,
+            read_truth,
+            Path(config.data_dir) / "spool",
+            bytes_max=config.spool_max_mb << 20,
+            admitted_max=config.admit_without_redis,
+        )
+        self.relay = Relay(config, self.snapshots, Callers(self.engine), hot, self.settling)
         self.log_engine = self._open(config.log_sql_dsn) if config.log_sql_dsn else self.engine
         self.redis = Redis.from_url(config.redis_url, max_connections=config.redis_pool_size * 5)
         self.http = httpx.AsyncClient(timeout=COLD_TIMEOUT_S, follow_redirects=False)
@@ -78,7 +85,8 @@ class Edge:
         gc.freeze()  # what start-up made stays; scanning it again and again cost 5 % of a call
         gc.set_threshold(*GC_THRESHOLDS)
         self.console = console
-        self._tasks += [asyncio.create_task(self.snapshots.run()), asyncio.create_task(self.relay.open.run())]
+        background = (self.snapshots.run, self.relay.open.run, self.settling.run)
+        self._tasks += [asyncio.create_task(work()) for work in background]
 
     def _open(self, dsn: str) -> Engine:
         config = self.config
@@ -96,6 +104,7 @@ class Edge:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.console.stop()
+        await self.settling.close()
         await self.pipe.close()
         await self.redis.aclose()
         await self.http.aclose()

@@ -11,14 +11,12 @@ from random import Random
 from typing import Any, cast
 from urllib.parse import parse_qs, urlsplit
 
-import hiredis
 import msgspec
 import structlog
 from msgspec import Struct
 from sqlalchemy.exc import SQLAlchemyError
 
 from edge.channels import RoutedChannel
-from edge.redis_pipe import RedisAway
 from edge.relay.callers import Caller, Callers
 from edge.relay.choose import choose
 from edge.relay.gate import authenticate, check_model, group_in_effect, read_key
@@ -28,6 +26,7 @@ from edge.relay.refusal import Refused, away, no_channel, short_of_quota
 from edge.relay.retry import Failure, GiveUp, RetryPolicy, after_failure, map_status
 from edge.relay.watch import StreamTooWild, StreamWatch
 from edge.snapshot import EdgeSnapshot, Snapshots
+from edge.spool import REFUSES, Settling
 from edge.upstream.http1 import Answer, Http1Client, Origin, UpstreamBroken
 from schema.config import Config
 from schema.counting import StreamCounter, count_text, estimate_prompt
@@ -41,6 +40,7 @@ from schema.dialects.registry import get_dialect
 from schema.ledger.hot import HotLedger, NotLoaded, QuotaShort, Repeated
 from schema.pricing import PriceMissing, charge, estimate_hold, find_price
 from schema.quota import Quota
+from schema.spool import SpoolError
 from schema.usage import PriceRecord, TokenUsage, UsageRecord, write_record
 
 log = structlog.get_logger(__name__)
@@ -104,8 +104,11 @@ def new_request_id(now_ns: int) -> str:
 class Relay:
     """Shared by all calls of a process."""
 
-    def __init__(self, config: Config, snapshots: Snapshots, callers: Callers, hot: HotLedger) -> None:
+    def __init__(
+        self, config: Config, snapshots: Snapshots, callers: Callers, hot: HotLedger, settling: Settling
+    ) -> None:
         self.config, self.snapshots, self.callers, self.hot = config, snapshots, callers, hot
+        self.settling = settling
         self.http = Http1Client()
         self.rng = Random()
         self.open = OpenCalls(hot, config.hold_deadline_s)
@@ -119,7 +122,7 @@ class Relay:
             await call.refuse(error.status, error.code, error.message, error.retry_after_s)
         except DialectError as error:
             await call.refuse(error.status, error.code, error.message)
-        except (RedisAway, hiredis.ReplyError):
+        except (*REFUSES, SpoolError):
             refusal = away("The ledger")
             await call.refuse(refusal.status, refusal.code, refusal.message, 1)
         except SQLAlchemyError:
@@ -146,6 +149,7 @@ class _LiveCall:
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.head_sent = False
         self.held = False  # a hold stands and this call must end it
+        self.unheld = False  # admitted without a hold because Redis is away
         self.first_byte_ms = -1
         self.gone = False  # the client has left
         self.progress: Callable[[], TokenUsage] | None = None  # what a stream has relayed so far
@@ -283,16 +287,23 @@ class _LiveCall:
         )
         token_id = caller.token_id if caller.limited else None
         for _ in range(4):
-            answer = await hot.reserve(
-                request_id=self.request_id,
-                user_id=caller.user_id,
-                token_id=token_id,
-                amount=amount,
-                deadline_ms=hot.deadline_ms(self.relay.config.hold_deadline_s),
-            )
-            match answer:
-                case NotLoaded():
+            try:
+                answer = await hot.reserve(
+                    request_id=self.request_id,
+                    user_id=caller.user_id,
+                    token_id=token_id,
+                    amount=amount,
+                    deadline_ms=hot.deadline_ms(self.relay.config.hold_deadline_s),
+                )
+                if isinstance(answer, NotLoaded):
                     await hot.load(caller.user_id, token_id)
+                    continue
+            except REFUSES:
+                if not await self.relay.settling.admit(caller.user_id, token_id or 0, amount):
+                    raise
+                self.held = self.unheld = True
+                return
+            match answer:
                 case QuotaShort(which):
                     raise short_of_quota(which)
                 case Repeated():
@@ -539,7 +550,7 @@ class _LiveCall:
         await self.send({"type": "http.response.start", "status": status, "headers": headers})
 
     async def _settle(self, usage: TokenUsage, status: int, *, cut: bool = False, error: str = "") -> None:
-        await self.relay.hot.settle(self._record(usage, status, cut=cut, error=error))
+        await self.relay.settling.settle(self._record(usage, status, cut=cut, error=error))
         self.held = False
 
     def _record(self, usage: TokenUsage, status: int, *, cut: bool = False, error: str = "") -> UsageRecord:
@@ -615,13 +626,15 @@ class _LiveCall:
     async def finish(self) -> None:
         """No hold outlives its call: what the client saw is charged, an unanswered call gives its hold back."""
         self.relay.open.remove(self)
+        if self.unheld:
+            self.relay.settling.leave()
         if self.held:
             try:
                 if self.progress is not None and self.head_sent:
                     await self._settle(self.progress(), 200, cut=True)
                     return
                 await self.relay.hot.release(self.request_id, self.caller.user_id)
-            except RedisAway:
+            except (*REFUSES, SpoolError):
                 log.warning("hold_left_to_the_reaper", request_id=self.request_id)
 
 

@@ -242,16 +242,19 @@ class HotLedger:
         )  # fmt: skip
         return bool(answer)
 
+    def recent(self) -> list[UsageRecord]:
+        """What this process settled in the 5 s before its last settle: ask before the first settle on a new connection."""
+        return [kept.record for kept in self._recent]
+
     async def replay(self, records: Iterable[UsageRecord] | None = None) -> int:
         """Settle again what a server that was killed may have forgotten; every record is checked before it counts.
 
         Args:
-            records: from the spool; None: what this process settled in the last 5 s, for a server whose run id changed.
+            records: from the spool; None: `recent`, for a server whose run id changed.
         Returns: how many were sent.
         """
         if records is None:
-            oldest_s = time.monotonic() - RING_MS / 1000
-            records = [kept.record for kept in self._recent if kept.at_s >= oldest_s]
+            records = self.recent()
         sent = 0
         batch: list[UsageRecord] = []
         for record in records:
