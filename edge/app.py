@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import signal
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -40,6 +41,7 @@ class Edge:
 
     def __init__(self, config: Config) -> None:
         self.config = config
+        self.draining = False
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -85,8 +87,19 @@ class Edge:
         gc.freeze()  # what start-up made stays; scanning it again and again cost 5 % of a call
         gc.set_threshold(*GC_THRESHOLDS)
         self.console = console
+        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, self.drain)  # sent by edge.main before SIGTERM
         background = (self.snapshots.run, self.relay.open.run, self.settling.run)
         self._tasks += [asyncio.create_task(work()) for work in background]
+
+    def drain(self) -> None:
+        """The process will be asked to end soon: not ready any more, connections close after their answer."""
+        if not self.draining:
+            self.draining = self.relay.draining = True
+            self._tasks.append(asyncio.create_task(self._end_calls()))
+
+    async def _end_calls(self) -> None:
+        await asyncio.sleep(self.config.shutdown_delay_s + self.config.shutdown_grace_s)
+        self.relay.end_all()
 
     def _open(self, dsn: str) -> Engine:
         config = self.config
@@ -123,7 +136,7 @@ class Edge:
         if path == "/healthz":
             await _reply(send, 200, {"status": "ok"})
         elif path == "/readyz":
-            parts = await self._probe()
+            parts = await self._probe() | {"accepting": not self.draining}
             await _reply(send, 200 if all(parts.values()) else 503, parts)
         elif path in ROUTES and scope["method"] == "POST":
             await self.relay(scope, receive, send)

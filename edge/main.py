@@ -1,7 +1,9 @@
 """`python -m edge`: granian with the edge application, one event loop per process."""
 
 import os
+import signal
 import sys
+from typing import Any
 
 from dotenv import load_dotenv
 from granian import Granian
@@ -13,7 +15,33 @@ from edge.app import Edge
 from schema.config import ConfigError, read_config
 
 CONNECTIONS_MAX = 16_384  # waiting or open, per process; more are refused by the kernel
+END_S = 4  # beyond SHUTDOWN_TIMEOUT: settling what was cut off
 HEADERS_BYTES_MAX = 64 * 1024  # of one request
+
+
+class Server(Granian):  # type: ignore[misc,valid-type]  # granian chooses its base by the interpreter
+    """granian that tells its processes beforehand that they will end: load balancers need a moment to see it."""
+
+    def __init__(self, *arguments: Any, drain_s: float, **more: Any) -> None:
+        """`drain_s`: between not ready and not accepting."""
+        super().__init__(*arguments, **more)
+        self._drain_s, self._signals = drain_s, 0
+
+    def shutdown(self, exit_code: int = 0) -> None:
+        for worker in self.wrks:
+            if worker.is_alive():
+                os.kill(worker.inner.pid, signal.SIGUSR1)
+        self.main_loop_interrupt.clear()
+        self.main_loop_interrupt.wait(self._drain_s)  # a second signal ends the wait
+        super().shutdown(exit_code)
+
+    def signal_handler_interrupt(self, *arguments: Any, **more: Any) -> None:
+        """The second signal ends everything at once; holds that stay are reaped."""
+        self._signals += 1
+        if self._signals > 1:
+            for worker in self.wrks:
+                worker.kill()
+        super().signal_handler_interrupt(*arguments, **more)
 
 
 def create() -> Edge:
@@ -33,7 +61,7 @@ def main() -> None:
     if not config.redis_url:
         print("medusa: REDIS_CONN_STRING is not set; `medusa up` brings its own Valkey.", file=sys.stderr, flush=True)
         sys.exit(1)
-    Granian(
+    Server(
         "edge.main:create",
         factory=True,
         address=config.host,
@@ -47,7 +75,9 @@ def main() -> None:
         http1_settings=HTTP1Settings(
             header_read_timeout=config.request_header_timeout_s * 1000, max_buffer_size=HEADERS_BYTES_MAX * 8
         ),
-        workers_kill_timeout=max(1, config.shutdown_grace_s),
+        workers_kill_timeout=config.shutdown_grace_s + END_S,
+        respawn_failed_workers=True,
+        drain_s=config.shutdown_delay_s,
         log_access=False,
         log_level=LogLevels.warning,
     ).serve()

@@ -101,7 +101,9 @@ class RedisPipe:
         self._reconnecting: asyncio.Task[None] | None = None
         self._watch: asyncio.TimerHandle | None = None
         self._oldest_sent_at = 0.0
-        self.on_connect = on_connect  # awaited after every successful connect; its first step runs before any other command
+        self.on_connect = (
+            on_connect  # awaited after every successful connect; its first step runs before any other command
+        )
 
     @property
     def connected(self) -> bool:

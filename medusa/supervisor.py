@@ -20,7 +20,7 @@ log = structlog.get_logger(__name__)
 
 WORKER_GRACE_S = 15.0  # it finishes or rolls back a transaction within 10 s
 VALKEY_GRACE_S = 60.0  # it syncs its append-only file
-EDGE_EXTRA_S = 5.0  # beyond SHUTDOWN_DELAY_S and SHUTDOWN_TIMEOUT: ending what is still open and settling it
+EDGE_EXTRA_S = 8.0  # beyond SHUTDOWN_DELAY_S and SHUTDOWN_TIMEOUT: ending what is still open and settling it
 READY_S = 90.0
 
 

@@ -105,6 +105,8 @@ class Upstream:
             return
         except ConnectionError:
             self.broken += 1
+        except asyncio.CancelledError:
+            return  # the test is over
         finally:
             writer.close()
 

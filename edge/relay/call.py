@@ -45,6 +45,12 @@ from schema.usage import PriceRecord, TokenUsage, UsageRecord, write_record
 
 log = structlog.get_logger(__name__)
 
+SHUTTING_DOWN = neutral.UpstreamError(
+    message="The gateway is restarting; please send the request again.",
+    type="new_api_error",
+    code="shutting_down",
+    status=503,
+)
 ANSWER_BYTES_MAX = 64 * 1024 * 1024  # of one plain answer
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -109,9 +115,15 @@ class Relay:
     ) -> None:
         self.config, self.snapshots, self.callers, self.hot = config, snapshots, callers, hot
         self.settling = settling
+        self.draining = False  # the process is about to end: keep-alive connections are to move on
         self.http = Http1Client()
         self.rng = Random()
         self.open = OpenCalls(hot, config.hold_deadline_s)
+
+    def end_all(self) -> None:
+        """Time is up: what is still open ends with an error event and is charged for what was relayed."""
+        for call in list(self.open.calls.values()):
+            call.stop(SHUTTING_DOWN)
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         mode, dialect = ROUTES[scope["path"]]
@@ -152,6 +164,8 @@ class _LiveCall:
         self.unheld = False  # admitted without a hold because Redis is away
         self.first_byte_ms = -1
         self.gone = False  # the client has left
+        self.ended_by: neutral.UpstreamError | None = None  # why we end the call ourselves
+        self.sending: asyncio.Task[Any] | None = None  # while the upstream has not answered
         self.progress: Callable[[], TokenUsage] | None = None  # what a stream has relayed so far
         self.answer: Answer | None = None
         self.tried: list[int] = []
@@ -193,6 +207,9 @@ class _LiveCall:
                 last = failed.error
                 if self.gone:
                     raise Refused(499, "client_gone", "The client left before it was answered.") from None
+                if self.ended_by is not None:
+                    last = self.ended_by
+                    break
                 others = self._choose(snapshot, pinned, attempt + 1) is not None
                 decision = after_failure(
                     failed.failure,
@@ -371,6 +388,7 @@ class _LiveCall:
 
     async def _send(self, origin: Origin, head: bytes, body: bytes) -> Answer:
         config = self.relay.config
+        self.sending = asyncio.current_task()
         try:
             return await self.relay.http.request(
                 origin,
@@ -382,6 +400,13 @@ class _LiveCall:
         except UpstreamBroken as error:
             log.info("attempt_failed", request_id=self.request_id, channel=self.channel.id, reason=error.reason)
             raise _AttemptFailed(0, 502, "The upstream could not be reached.") from None
+        except asyncio.CancelledError:
+            if not self.gone and self.ended_by is None:
+                raise
+            self.sending.uncancel()  # type: ignore[union-attr]  # a coroutine runs in a task
+            raise _AttemptFailed(0, 502, "The call was ended.") from None
+        finally:
+            self.sending = None
 
     async def _relay(self, answer: Answer) -> None:
         self.first_byte_ms = time.time_ns() // 1_000_000 - self.started_ms
@@ -463,7 +488,10 @@ class _LiveCall:
             raise _AttemptFailed(0, 502, "The upstream sent an empty stream.")
         usage = watch.usage or self._estimate(watch.completion_tokens())
         await self._settle(usage, 200, cut=cut or not watch.ended)
-        if not watch.ended and self.dialect in ("openai", "completions"):
+        if self.ended_by is not None and not watch.ended:
+            context = StreamContext(id=self.request_id, model=self.wanted.model, created_s=self.started_ms // 1000)
+            rest = get_dialect(self.dialect).event_writer(context).error(self.ended_by)
+        elif not watch.ended and self.dialect in ("openai", "completions"):
             rest += b"data: [DONE]\n\n"
         await self._stream_out(rest)
         await self.send({"type": "http.response.body", "body": b""})
@@ -517,7 +545,7 @@ class _LiveCall:
         if usage is None:
             usage = self._estimate(counter.tokens)
             held += writer.write(neutral.UsageEvent(usage))
-        held += writer.close()
+        held += writer.error(self.ended_by) if self.ended_by is not None and not finished else writer.close()
         await self._settle(usage, 200, cut=cut or not finished)
         await self._stream_out(held)
         await self.send({"type": "http.response.body", "body": b""})
@@ -545,6 +573,8 @@ class _LiveCall:
             headers.append((b"content-length", str(length).encode()))
         else:
             headers += [(b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
+        if self.relay.draining:
+            headers.append((b"connection", b"close"))
         if retry_after_s:
             headers.append((b"retry-after", str(retry_after_s).encode()))
         await self.send({"type": "http.response.start", "status": status, "headers": headers})
@@ -595,8 +625,18 @@ class _LiveCall:
     def leave(self) -> None:
         """The client has gone: the upstream connection is cut, so that its work stops and the call is settled."""
         self.gone = True
+        self._interrupt()
+
+    def stop(self, reason: neutral.UpstreamError) -> None:
+        """We end the call: the client learns why, and pays for what it saw."""
+        self.ended_by = reason
+        self._interrupt()
+
+    def _interrupt(self) -> None:
         if self.answer is not None:
             self.answer.abort()
+        elif self.sending is not None:
+            self.sending.cancel()
 
     async def _fail(self, error: neutral.UpstreamError) -> None:
         """Every attempt failed: nothing is charged, the failure is recorded, the client learns the last reason."""

@@ -11,6 +11,7 @@ import hiredis
 import structlog
 
 from edge.redis_pipe import RedisAway
+from schema.dialects.neutral import UpstreamError
 from schema.ledger.hot import Extension, HotLedger
 
 log = structlog.get_logger(__name__)
@@ -34,6 +35,10 @@ class OpenCall(Protocol):
 
     def leave(self) -> None:
         """The client has gone: stop the upstream."""
+        ...
+
+    def stop(self, reason: UpstreamError) -> None:
+        """End it with this error."""
         ...
 
 
