@@ -1,19 +1,43 @@
-"""The BlackSheep application of the console: routes from their declarations, with and without trailing slash."""
+"""The BlackSheep application of the console: routes from their declarations, the guards before each, headers on each reply."""
+
+import re
+import secrets
+import time
+from datetime import UTC, datetime
 
 import msgspec
-from blacksheep import Application, Content, Request, Response
+import structlog
+from blacksheep import Application, Content, Request, Response, Router
 
-from edge.console import content
-from edge.console.routes import Role, Route, write_openapi
+from edge.console import accounts, content, setup
+from edge.console.access import authorize, find_actor
+from edge.console.calls import client_address
+from edge.console.envelope import Refusal, write_failure
+from edge.console.limits import USER_CALLS, USER_WINDOW_S, address_name, admit
+from edge.console.routes import Actor, Role, Route, write_openapi
 from edge.services import Services
 
-ROUTES: tuple[Route, ...] = (*content.ROUTES,)
+log = structlog.get_logger(__name__)
+
+ROUTES: tuple[Route, ...] = (
+    *content.ROUTES,
+    *setup.ROUTES,
+    *accounts.ROUTES,
+)
+PUBLIC_CACHEABLE = frozenset({"/api/status", "/api/notice", "/api/about", "/api/home_page_content", "/api/pricing"})
+VISITOR = Actor()
+SECURITY_HEADERS = (
+    (b"X-Content-Type-Options", b"nosniff"),
+    (b"Referrer-Policy", b"same-origin"),
+    (b"X-Frame-Options", b"SAMEORIGIN"),
+    (b"Content-Security-Policy", b"default-src 'none'; frame-ancestors 'self'"),
+)
 
 
 def create_console(services: Services) -> Application:
     """Call `start()` on it before the first request, as BlackSheep asks."""
-    app = Application()
-    for route in ROUTES:
+    app = Application(router=Router())  # the default router is shared by all applications of a process
+    for route in sorted(ROUTES, key=lambda one: one.path.count(":")):  # `/api/token/search` before `/api/token/:id`
         _add(app, services, route)
     document = write_openapi(ROUTES)
 
@@ -26,17 +50,89 @@ def create_console(services: Services) -> Application:
 
 
 def _add(app: Application, services: Services, route: Route) -> None:
-    if route.role is not Role.VISITOR:
-        raise ValueError(f"{route.path}: sign-in is not served yet, so only visitors' routes may be")
-
     async def handle(request: Request) -> Response:
-        return await route.handler(services, request)
+        try:
+            response = await _serve(services, route, request)
+        except Refusal as refusal:
+            response = _refuse(refusal)
+        except Exception:
+            log.exception("console_failed", route=f"{route.method} {route.path}")
+            response = _refuse(Refusal("internal_error", "Something went wrong here.", status=500))
+        return _finish(response, route.path)
 
-    bare = route.path.rstrip("/")
-    app.router.add(route.method, bare, handle)  # BlackSheep matches the trailing slash too
+    app.router.add(route.method, route.path.rstrip("/"), handle)  # BlackSheep matches the trailing slash too
+
+
+async def _serve(services: Services, route: Route, request: Request) -> Response:
+    config = services.config
+    if route.role is Role.VISITOR:
+        if services.redis is not None:
+            await _limit_address(services, request, route)
+        return await route.handler(services, request, VISITOR)
+    try:
+        actor = await authorize(route, await find_actor(services, request))
+    except Refusal:
+        await _limit_address(services, request, route)
+        raise
+    if config.global_api_rate_limit_enable:
+        await admit(services.redis, f"user:{actor.id}", most=USER_CALLS, window_s=USER_WINDOW_S)
+    if route.critical:
+        await _limit_address(services, request, route)
+    return await route.handler(services, request, actor)
+
+
+async def _limit_address(services: Services, request: Request, route: Route) -> None:
+    config = services.config
+    name = address_name(client_address(request, config))
+    if config.global_api_rate_limit_enable:
+        window = config.global_api_rate_limit_duration_s
+        await admit(services.redis, f"GA:{name}", most=config.global_api_rate_limit, window_s=window)
+    if route.critical:
+        window = config.critical_rate_limit_duration_s
+        most = config.critical_rate_limit
+        await admit(services.redis, f"CT:{name}", most=most, window_s=window, fail_open=False)
+
+
+def _refuse(refusal: Refusal) -> Response:
+    data = write_failure(refusal.message, code=refusal.code, params=refusal.params)
+    response = Response(refusal.status, content=Content(b"application/json", data))
+    if "retry_after_s" in refusal.params:
+        response.add_header(b"Retry-After", str(refusal.params["retry_after_s"]).encode())
+    return response
+
+
+def _finish(response: Response, path: str) -> Response:
+    response.add_header(b"X-Oneapi-Request-Id", new_request_id().encode())
+    if path.rstrip("/") not in PUBLIC_CACHEABLE:
+        response.add_header(b"Cache-Control", b"no-store")
+    for name, value in SECURITY_HEADERS:
+        response.add_header(name, value)
+    return response
+
+
+def new_request_id() -> str:
+    """Time, nanoseconds and 8 random characters: at most 31 characters."""
+    nanos = time.time_ns()
+    stamp = datetime.fromtimestamp(nanos // 10**9, UTC).strftime("%Y%m%d%H%M%S")
+    return f"{stamp}{nanos % 10**9}{secrets.token_hex(4)}"
+
+
+_PATTERNS = [(re.compile(re.sub(r":\w+", "[^/]+", route.path.rstrip("/")) + "/?"), route.method) for route in ROUTES]
 
 
 async def _unknown(request: Request) -> Response:
-    place = f"{request.method} {request.url.path.decode('utf-8', 'replace')}"
-    error = {"message": f"Invalid URL ({place})", "type": "invalid_request_error", "param": "", "code": ""}
-    return Response(404, content=Content(b"application/json", msgspec.json.encode({"error": error})))
+    path = request.url.path.decode("utf-8", "replace")
+    allowed = sorted({method for pattern, method in _PATTERNS if pattern.fullmatch(path)})
+    if allowed:
+        refused = Refusal("method_not_allowed", f"{request.method} is not served here.", status=405)
+        response = _refuse(refused)
+        response.add_header(b"Allow", ", ".join(allowed).encode())
+        return _finish(response, path)
+    error = {
+        "message": f"Invalid URL ({request.method} {path})",
+        "type": "invalid_request_error",
+        "param": "",
+        "code": "",
+    }
+    response = Response(404, content=Content(b"application/json", msgspec.json.encode({"error": error})))
+    return _finish(response, path)

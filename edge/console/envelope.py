@@ -5,6 +5,15 @@ from typing import Any
 
 import msgspec
 
+
+class Refusal(Exception):
+    """A console request that is answered with a failure envelope. `status` 200 is a business error, as clients know it."""
+
+    def __init__(self, code: str, message: str, *, status: int = 200, **params: Any) -> None:
+        super().__init__(message)
+        self.code, self.message, self.status, self.params = code, message, status, params
+
+
 _encode = msgspec.json.Encoder().encode
 
 

@@ -1,0 +1,81 @@
+"""What handlers read from a request and how they answer: bodies, queries, the client's address, envelopes."""
+
+from ipaddress import ip_address, ip_network
+from typing import Any, TypeVar
+
+import msgspec
+from blacksheep import Content, Request, Response
+
+from edge.console.envelope import Refusal, write_success
+from edge.console.paging import read_int
+from schema.addresses import Address, embedded_ipv4, read_address
+from schema.config import Config
+
+BODY_BYTES_MAX = 1 << 20  # of a console request; model calls never come here
+TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
+T = TypeVar("T")
+
+
+def reply(data: Any = msgspec.UNSET, message: str = "") -> Response:
+    """A success envelope."""
+    return Response(200, content=Content(b"application/json", write_success(data, message)))
+
+
+async def read_body(request: Request, kind: type[T]) -> T:
+    """The JSON body as `kind`; unknown members are ignored. Raises Refusal `invalid_body`."""
+    data = bytearray()
+    async for chunk in request.stream():  # type: ignore[attr-defined]  # an async generator; its stub is wrong
+        data += chunk
+        if len(data) > BODY_BYTES_MAX:
+            raise Refusal("body_too_large", "The request is too large.", status=413, bytes_max=BODY_BYTES_MAX)
+    try:
+        return msgspec.json.decode(bytes(data), type=kind)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        reason = str(error) if isinstance(error, msgspec.ValidationError) else "malformed JSON"
+        raise Refusal("invalid_body", "The request body is not valid.", reason=reason) from error
+
+
+def query(request: Request, name: str) -> str:
+    """A value of the query; '' when absent."""
+    values = request.query.get(name)
+    return values[0] if values else ""
+
+
+def path_id(request: Request) -> int:
+    """The `:id` of the path; 0, which no row has, when it is not a number."""
+    return read_int((request.route_values or {}).get("id"))
+
+
+def header(request: Request, name: bytes) -> str:
+    """A header; '' when absent."""
+    value = request.get_first_header(name)
+    return value.decode("latin-1") if value else ""
+
+
+def peer_of(request: Request) -> Address | None:
+    """The other end of the connection; None on a Unix socket."""
+    client = request.scope.get("client")
+    try:
+        return _plain(read_address(client[0])) if client else None
+    except ValueError:
+        return None
+
+
+def client_address(request: Request, config: Config) -> str:
+    """The client's address: the peer's, or behind trusted proxies the last untrusted one of X-Forwarded-For."""
+    address = peer_of(request)
+    if address is None:
+        return ""
+    trusted = [ip_network(block, strict=False) for block in config.trusted_proxies]
+    hops = [part.strip() for part in header(request, b"x-forwarded-for").split(",") if part.strip()]
+    while hops and any(address in block for block in trusted if block.version == address.version):
+        try:
+            address = _plain(ip_address(hops.pop()))
+        except ValueError:
+            break
+    return str(address)
+
+
+def _plain(address: Address) -> Address:
+    inner = embedded_ipv4(address) if address.version == 6 and address.ipv4_mapped else None
+    return inner if inner is not None else address

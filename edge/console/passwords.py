@@ -1,0 +1,75 @@
+"""Passwords: bcrypt in a thread, never on the loop, and the same work for names that do not exist."""
+
+import asyncio
+
+import bcrypt
+
+from edge.console.envelope import Refusal
+
+COST = 12
+BYTES_MIN, BYTES_MAX = 8, 72  # bcrypt reads 72
+_COMMON = frozenset(
+    [
+        "12345678",
+        "123456789",
+        "1234567890",
+        "password",
+        "password1",
+        "password123",
+        "qwertyui",
+        "qwertyuiop",
+        "11111111",
+        "00000000",
+        "88888888",
+        "iloveyou",
+        "sunshine",
+        "princess",
+        "football",
+        "baseball",
+        "superman",
+        "letmein1",
+        "admin123",
+        "adminadmin",
+        "qwerty123",
+        "1q2w3e4r",
+        "1qaz2wsx",
+        "abcd1234",
+        "abc12345",
+        "a1234567",
+        "87654321",
+        "66666666",
+        "12341234",
+        "trustno1",
+        "welcome1",
+        "passw0rd",
+        "changeme",
+    ]
+)
+_DUMMY = bcrypt.hashpw(b"nobody has this password", bcrypt.gensalt(COST, prefix=b"2a"))
+
+
+def check_new(password: str, username: str) -> None:
+    """Raises Refusal for a password that may not be set."""
+    size = len(password.encode())
+    if not BYTES_MIN <= size <= BYTES_MAX:
+        raise Refusal("password_length", "A password has 8 to 72 bytes.", lowest=BYTES_MIN, highest=BYTES_MAX)
+    if password.lower() in _COMMON or password.lower() == username.lower():
+        raise Refusal("password_too_common", "This password is too easy to guess.")
+
+
+async def hash_password(password: str) -> str:
+    """A `$2a$` hash, which the predecessors read as well."""
+    hashed = await asyncio.to_thread(bcrypt.hashpw, password.encode(), bcrypt.gensalt(COST, prefix=b"2a"))
+    return hashed.decode()
+
+
+async def verify(password: str, stored: str | None) -> bool:
+    """Whether it is the password. Costs the same when there is no stored hash."""
+    given = password.encode()
+    if len(given) > BYTES_MAX or not stored:
+        await asyncio.to_thread(bcrypt.checkpw, given[:BYTES_MAX], _DUMMY)
+        return False
+    try:
+        return await asyncio.to_thread(bcrypt.checkpw, given, stored.encode())
+    except ValueError:  # not a bcrypt hash
+        return False
