@@ -9,7 +9,7 @@ import msgspec
 import structlog
 from blacksheep import Application, Content, Request, Response, Router
 
-from edge.console import accounts, content, redemptions, setup, tokens
+from edge.console import accounts, content, redemptions, setup, tokens, users
 from edge.console.access import authorize, find_actor
 from edge.console.calls import client_address
 from edge.console.envelope import Refusal, write_failure
@@ -23,6 +23,7 @@ ROUTES: tuple[Route, ...] = (
     *content.ROUTES,
     *setup.ROUTES,
     *accounts.ROUTES,
+    *users.ROUTES,
     *tokens.ROUTES,
     *redemptions.ROUTES,
 )
@@ -48,6 +49,12 @@ def create_console(services: Services) -> Application:
 
     app.router.add("GET", "/api/openapi.json", openapi)
     app.router.fallback = _unknown
+
+    async def announce_setup(_: Application) -> None:
+        if services.redis is not None:
+            await setup.announce(services)
+
+    app.on_start += announce_setup
     return app
 
 
