@@ -11,15 +11,16 @@ from typing import Any
 import httpx
 import msgspec
 from redis.asyncio import Redis
-from sqlalchemy import text
 
 from edge.console.app import create_console
-from edge.redis_pipe import RedisAway, RedisPipe
+from edge.exposition import Exposition
+from edge.probes import PROBES, Probes
+from edge.redis_pipe import RedisPipe
 from edge.relay.call import ROUTES, Relay
 from edge.relay.callers import Callers
 from edge.services import Services
 from edge.snapshot import Snapshots
-from edge.spool import Settling
+from edge.spool import Settling, open_own
 from schema.config import Config
 from schema.database import Engine, make_engine
 from schema.ledger.hot import HotLedger
@@ -33,7 +34,6 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 RELAY_PREFIXES = ("/v1/", "/v1beta/", "/mj/", "/suno/", "/pg/")
 COLD_TIMEOUT_S = 10.0  # of requests that no client waits for in a stream
 GC_THRESHOLDS = (20_000, 20, 50)  # a call makes some hundred objects and hardly a cycle
-PROBE_TIMEOUT_S = 1.0  # of each part of /readyz
 
 
 class Edge:
@@ -55,15 +55,13 @@ class Edge:
         read_truth = make_truth_reader(self.engine, config.partitions)
         hot = HotLedger(self.pipe.execute, partitions=config.partitions, read_truth=read_truth)
         await hot.sync_clock()
-        self.settling = Settling(
-            hot,
-            self.pipe,
-            read_truth,
-            Path(config.data_dir) / "spool",
-            bytes_max=config.spool_max_mb << 20,
-            admitted_max=config.admit_without_redis,
-        )
-        self.relay = Relay(config, self.snapshots, Callers(self.engine), hot, self.settling)
+        data_dir = Path(config.data_dir)
+        spool = open_own(data_dir / "spool", config.spool_max_mb << 20)
+        self.exposition = Exposition(data_dir / "metrics", spool.path.stem, self.pipe, self._gauges)
+        meters = self.exposition.meters
+        self.settling = Settling(hot, self.pipe, read_truth, spool, meters, admitted_max=config.admit_without_redis)
+        self.relay = Relay(config, self.snapshots, Callers(self.engine), hot, self.settling, meters)
+        self.probes = Probes(config, self.pipe, self.engine, self.settling, self.exposition, self.snapshots)
         self.log_engine = self._open(config.log_sql_dsn) if config.log_sql_dsn else self.engine
         self.redis = Redis.from_url(config.redis_url, max_connections=config.redis_pool_size * 5)
         self.http = httpx.AsyncClient(timeout=COLD_TIMEOUT_S, follow_redirects=False)
@@ -88,18 +86,36 @@ class Edge:
         gc.set_threshold(*GC_THRESHOLDS)
         self.console = console
         asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, self.drain)  # sent by edge.main before SIGTERM
-        background = (self.snapshots.run, self.relay.open.run, self.settling.run)
+        background = (
+            self.snapshots.run,
+            self.relay.open.run,
+            self.settling.run,
+            self.exposition.run,
+            self.probes.lag.run,
+        )
         self._tasks += [asyncio.create_task(work()) for work in background]
 
     def drain(self) -> None:
         """The process will be asked to end soon: not ready any more, connections close after their answer."""
         if not self.draining:
-            self.draining = self.relay.draining = True
+            self.draining = self.relay.draining = self.probes.draining = True
             self._tasks.append(asyncio.create_task(self._end_calls()))
 
     async def _end_calls(self) -> None:
         await asyncio.sleep(self.config.shutdown_delay_s + self.config.shutdown_grace_s)
         self.relay.end_all()
+
+    def _gauges(self) -> dict[str, float]:
+        calls = self.relay.open.calls
+        return {
+            "inflight": len(calls),
+            "stream_bytes_buffered": sum(call.buffered_bytes for call in calls.values()),
+            "spool_bytes": self.settling.spool_bytes,
+            "snapshot_age_seconds": round(self.snapshots.age_s, 1),
+            "snapshot_version": self.snapshots.current.options.version,
+            "db_pool_in_use": getattr(self.engine.pool, "checkedout", int)(),
+            "loop_lag_seconds": round(self.probes.lag.seconds, 4),
+        }
 
     def _open(self, dsn: str) -> Engine:
         config = self.config
@@ -118,6 +134,7 @@ class Edge:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.console.stop()
         await self.settling.close()
+        self.exposition.publish()
         await self.pipe.close()
         await self.redis.aclose()
         await self.http.aclose()
@@ -133,11 +150,8 @@ class Edge:
             await send({"type": "websocket.close", "code": 1011, "reason": "not served"})
             return
         path: str = scope["path"]
-        if path == "/healthz":
-            await _reply(send, 200, {"status": "ok"})
-        elif path == "/readyz":
-            parts = await self._probe() | {"accepting": not self.draining}
-            await _reply(send, 200 if all(parts.values()) else 503, parts)
+        if path in PROBES:
+            await self.probes(scope, send)
         elif path in ROUTES and scope["method"] == "POST":
             await self.relay(scope, receive, send)
         elif path.startswith(RELAY_PREFIXES):
@@ -158,26 +172,6 @@ class Edge:
         await receive()
         await self.stop()
         await send({"type": "lifespan.shutdown.complete"})
-
-    async def _probe(self) -> dict[str, bool]:
-        """Which parts answer within a second."""
-        return {"redis": await self._redis_answers(), "database": await self._database_answers()}
-
-    async def _redis_answers(self) -> bool:
-        try:
-            async with asyncio.timeout(PROBE_TIMEOUT_S):
-                await self.pipe.execute(b"PING")
-        except (RedisAway, TimeoutError):
-            return False
-        return True
-
-    async def _database_answers(self) -> bool:
-        try:
-            async with asyncio.timeout(PROBE_TIMEOUT_S), self.engine.connect() as db:
-                await db.execute(text("SELECT 1"))
-        except Exception:  # whatever the driver raises, the answer is no
-            return False
-        return True
 
 
 async def _reply(send: Send, status: int, body: Any) -> None:

@@ -48,6 +48,15 @@ class Snapshots:
         options = read_options({})
         self.current = EdgeSnapshot(options, (settings := read_settings(options, config)), {}, {}, Lanes(settings))
 
+    @property
+    def loaded(self) -> bool:
+        return self._read_at > 0
+
+    @property
+    def age_s(self) -> float:
+        """Since the newest snapshot was read."""
+        return asyncio.get_running_loop().time() - self._read_at
+
     async def read(self, version: int = 0) -> None:
         """Read everything from SQL. Raises what the database raises."""
         one_api = await read_meta(self._engine, "origin") == "one-api"

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import hiredis
 import structlog
 
+from edge.metrics import Meters
 from edge.redis_pipe import RedisAway, RedisPipe
 from schema.ledger.hot import HotLedger
 from schema.ledger.loading import Truth, Wanted
@@ -60,17 +61,16 @@ class Settling:
     """One per process. `run` until cancelled, then `close`."""
 
     def __init__(
-        self, hot: HotLedger, pipe: RedisPipe, read_truth: ReadTruth, folder: Path, *, bytes_max: int, admitted_max: int
+        self, hot: HotLedger, pipe: RedisPipe, read_truth: ReadTruth, spool: Spool, meters: Meters, *, admitted_max: int
     ) -> None:
-        """Opens the spool file. Raises SpoolUnusable.
-
+        """
         Args:
+            spool: from `open_own`; closed here.
             read_truth: balances from SQL, for calls that pass without a hold.
             admitted_max: calls at once that may pass without a hold while Redis is away (ADMIT_WITHOUT_REDIS).
         """
         self._hot, self._pipe, self._read_truth = hot, pipe, read_truth
-        self._folder, self._bytes_max = folder, bytes_max
-        self._spool = open_own(folder, bytes_max)
+        self._spool, self._meters = spool, meters
         self._disk = ThreadPoolExecutor(1, thread_name_prefix="spool")  # one at a time, and never in the event loop
         self._due: list[tuple[UsageRecord, asyncio.Future[None]]] = []
         self._writing: asyncio.Task[None] | None = None
@@ -79,8 +79,6 @@ class Settling:
         self._wake = asyncio.Event()
         self._admitted_max = admitted_max
         self.admitted = 0
-        self.spooled = 0  # records written since the start
-        self.replayed = 0  # records sent again since the start
         pipe.on_connect = self._on_connect
 
     @property
@@ -91,7 +89,7 @@ class Settling:
     @property
     def spool_full(self) -> bool:
         """Less than a tenth is left: no longer ready for traffic."""
-        return self._spool.size > self._bytes_max * 0.9
+        return self._spool.size > self._spool.bytes_max * 0.9
 
     # -- calls ---------------------------------------------------------------------------------------------------------
 
@@ -99,6 +97,7 @@ class Settling:
         """End a call. Raises SpoolError when neither Redis nor the disk takes the record: then nobody may see the end."""
         try:
             await self._hot.settle(record)
+            self._meters.settled(record)
             return
         except REFUSES as error:
             log.warning("record_spooled", request_id=record.request_id, reason=str(error)[:100])
@@ -107,6 +106,8 @@ class Settling:
         if self._writing is None:
             self._writing = asyncio.create_task(self._write())
         await future
+        self._meters.settled(record)
+        self._meters.count("spooled_total")
 
     async def admit(self, user_id: int, token_id: int, amount: int) -> bool:
         """May one more call pass without a hold? Only while SQL says that it can be paid. Give it back with `leave`.
@@ -138,7 +139,6 @@ class Settling:
             failure: SpoolError | None = None
             try:
                 await self._on_disk(self._spool.append, [record for record, _ in due])
-                self.spooled += len(due)
             except SpoolError as error:
                 log.error("spool_failed", records=len(due), error=str(error))
                 failure = error
@@ -193,7 +193,7 @@ class Settling:
         if self._run_id and run_id != self._run_id:
             await self._hot.sync_clock()
             sent = await self._hot.replay(at_risk)
-            self.replayed += sent
+            self._meters.count("replayed_total", by=sent)
             log.warning("server_changed", replayed=sent)
         self._run_id = run_id
         self._at_risk = self._at_risk[len(at_risk) :]
@@ -212,15 +212,15 @@ class Settling:
                 return
             sent = await self._hot.replay(frame.record for frame in frames)
             await self._on_disk(spool.drop, frames[-1].end)
-            self.replayed += sent
+            self._meters.count("replayed_total", by=sent)
             log.info("spool_replayed", records=sent, bytes_left=spool.size)
 
     async def _adopt_orphans(self) -> None:
-        for path in sorted(self._folder.glob("edge-*.spool")):
+        for path in sorted(self._spool.path.parent.glob("edge-*.spool")):
             if path == self._spool.path or not path.stat().st_size:
                 continue
             try:
-                orphan = Spool(path, bytes_max=self._bytes_max)
+                orphan = Spool(path, bytes_max=self._spool.bytes_max)
             except SpoolUnusable:
                 continue  # a living process has it
             try:

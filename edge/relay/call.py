@@ -11,30 +11,38 @@ from random import Random
 from typing import Any, cast
 from urllib.parse import parse_qs, urlsplit
 
+import httpx
 import msgspec
 import structlog
 from msgspec import Struct
+from msgspec.structs import replace
 from sqlalchemy.exc import SQLAlchemyError
 
 from edge.channels import RoutedChannel
+from edge.metrics import Meters
 from edge.relay.callers import Caller, Callers
 from edge.relay.choose import choose
 from edge.relay.gate import authenticate, check_model, group_in_effect, read_key
 from edge.relay.lanes import origin_of, request_head
 from edge.relay.open_calls import OpenCalls
+from edge.relay.outgoing import NotPrepared, Preparer, Reply
 from edge.relay.refusal import Refused, away, no_channel, short_of_quota
 from edge.relay.retry import Failure, GiveUp, RetryPolicy, after_failure, map_status
 from edge.relay.watch import StreamTooWild, StreamWatch
 from edge.snapshot import EdgeSnapshot, Snapshots
 from edge.spool import REFUSES, Settling
-from edge.upstream.http1 import Answer, Http1Client, Origin, UpstreamBroken
+from edge.upstream.face import UpstreamAnswer
+from edge.upstream.http1 import Http1Client, Origin, UpstreamBroken
+from edge.upstream.proxied import ProxiedClient
+from edge.upstream.websocket import open_frames
 from schema.config import Config
 from schema.counting import StreamCounter, count_text, estimate_prompt
 from schema.dialects import neutral
 from schema.dialects.base import StreamContext
 from schema.dialects.errors import BadAnswer, DialectError
-from schema.dialects.providers.answers import finish_answer, finish_events, open_reader
-from schema.dialects.providers.base import Call, KeyFormatError, NeedsFiles, Outgoing
+from schema.dialects.providers.answers import ClientAnswer, finish_answer, finish_events, open_reader
+from schema.dialects.providers.base import Call, Outgoing
+from schema.dialects.providers.facts import learn
 from schema.dialects.providers.wires import get_wire
 from schema.dialects.registry import get_dialect
 from schema.ledger.hot import HotLedger, NotLoaded, QuotaShort, Repeated
@@ -51,6 +59,7 @@ SHUTTING_DOWN = neutral.UpstreamError(
     code="shutting_down",
     status=503,
 )
+SIGN_IN_TIMEOUT_S = 10.0  # at a provider whose calls need an access token
 ANSWER_BYTES_MAX = 64 * 1024 * 1024  # of one plain answer
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -111,12 +120,19 @@ class Relay:
     """Shared by all calls of a process."""
 
     def __init__(
-        self, config: Config, snapshots: Snapshots, callers: Callers, hot: HotLedger, settling: Settling
+        self, config: Config, snapshots: Snapshots, callers: Callers, hot: HotLedger, settling: Settling, meters: Meters
     ) -> None:
         self.config, self.snapshots, self.callers, self.hot = config, snapshots, callers, hot
-        self.settling = settling
+        self.settling, self.meters = settling, meters
         self.draining = False  # the process is about to end: keep-alive connections are to move on
         self.http = Http1Client()
+        self.proxied = ProxiedClient()
+        self.preparer = Preparer(
+            httpx.AsyncClient(timeout=SIGN_IN_TIMEOUT_S, follow_redirects=False),
+            file_bytes_max=config.max_file_download_mb << 20,
+            file_s_max=config.user_content_request_timeout_s,
+        )
+        self.facts: dict[int, frozenset[str]] = {}  # channel -> what its answers taught, until the channel is edited
         self.rng = Random()
         self.open = OpenCalls(hot, config.hold_deadline_s)
 
@@ -160,6 +176,8 @@ class _LiveCall:
         self.started_ms = now_ns // 1_000_000
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.head_sent = False
+        self.status = 0  # that the client got; 0: it left before
+        self.stream = False
         self.held = False  # a hold stands and this call must end it
         self.unheld = False  # admitted without a hold because Redis is away
         self.first_byte_ms = -1
@@ -167,7 +185,7 @@ class _LiveCall:
         self.ended_by: neutral.UpstreamError | None = None  # why we end the call ourselves
         self.sending: asyncio.Task[Any] | None = None  # while the upstream has not answered
         self.progress: Callable[[], TokenUsage] | None = None  # what a stream has relayed so far
-        self.answer: Answer | None = None
+        self.answer: UpstreamAnswer | None = None
         self.tried: list[int] = []
         self.caller: Caller
         self.channel: RoutedChannel
@@ -190,9 +208,11 @@ class _LiveCall:
         policy = RetryPolicy(1 + snapshot.options.retry_times, deadline_ms)
         last: neutral.UpstreamError | None = None
         attempt = 0
+        again: RoutedChannel | None = None
         while True:
             attempt += 1
-            channel = self._choose(snapshot, pinned, attempt)
+            channel = again or self._choose(snapshot, pinned, attempt)
+            again = None
             if channel is None:
                 break
             self.channel = channel
@@ -202,14 +222,21 @@ class _LiveCall:
             self.tried.append(channel.id)
             try:
                 await self._attempt(snapshot)
+                relay.meters.attempt(channel.id, "ok")
                 return
             except _AttemptFailed as failed:
                 last = failed.error
+                relay.meters.failed(channel.id, failed.failure.status, last, gone=self.gone)
                 if self.gone:
                     raise Refused(499, "client_gone", "The client left before it was answered.") from None
                 if self.ended_by is not None:
                     last = self.ended_by
                     break
+                if failed.learnt and attempt == len(self.tried):
+                    self.tried.pop()  # the same channel once more, in the way it has just taught
+                    attempt -= 1
+                    again = channel
+                    continue
                 others = self._choose(snapshot, pinned, attempt + 1) is not None
                 decision = after_failure(
                     failed.failure,
@@ -261,7 +288,7 @@ class _LiveCall:
             raise Refused(400, "invalid_request", "The request body is not valid JSON.") from None
         if not wanted.model:
             if self.mode == "moderation":
-                return msgspec.structs.replace(wanted, model="text-moderation-stable")
+                return replace(wanted, model="text-moderation-stable")
             raise Refused(400, "invalid_request", "model is required")
         return wanted
 
@@ -341,26 +368,72 @@ class _LiveCall:
             body = lane.body_for(self.body, channel)
             self.call, self.sent = lane.call, lane.template
             origin, head = lane.origin, lane.head_for(body)
+            answer = self.answer = await self._send(origin, head, body)
         else:
-            sent = self._prepare(snapshot, upstream_model)
-            body = sent.body
+            self.call = self._make_call(snapshot, upstream_model)
             try:
-                url = urlsplit(sent.url)
-                origin, head = origin_of(url), request_head(sent, url, len(body))
-                snapshot.lanes.learn(key, self.call, channel, sent, self.headers)
-            except ValueError:
-                raise _AttemptFailed(0, 502, "The channel's settings make no valid request.") from None
-        answer = self.answer = await self._send(origin, head, body)
+                sent = self.sent = await self.relay.preparer.prepare(self.call, self._informed(channel), self._exchange)
+            except NotPrepared as error:
+                log.info("attempt_failed", request_id=self.request_id, channel=channel.id, reason=str(error))
+                raise _AttemptFailed(0, 502, "The channel cannot take this call.") from None
+            except BadAnswer as bad:
+                raise _AttemptFailed(bad.error.status, bad.error.status, "", error=bad.error) from None
+            if not sent.method:  # the last step was the answer
+                await self._finish_plain(sent.body, "application/json")
+                return
+            answer = self.answer = await self._open(
+                sent, lambda: snapshot.lanes.learn(key, self.call, channel, sent, self.headers)
+            )
         try:
             await self._relay(answer)
         finally:
             self.answer = None  # from here on the connection may serve another call
             answer.close()
 
-    def _prepare(self, snapshot: EdgeSnapshot, upstream_model: str) -> Outgoing:
-        channel = self.channel
+    def _informed(self, channel: RoutedChannel) -> RoutedChannel:
+        """The channel with what earlier attempts taught about it."""
+        facts = self.relay.facts.get(channel.id)
+        return channel if facts is None else replace(channel, view=replace(channel.view, facts=facts))
+
+    async def _open(self, sent: Outgoing, learn: Callable[[], None]) -> UpstreamAnswer:
+        """Send a request by the channel's way: directly, through its proxy, or as a WebSocket."""
+        config = self.relay.config
+        proxy = str(self.channel.view.setting.get("proxy") or config.relay_proxy)
+        try:
+            if sent.framing == "websocket":
+                return await open_frames(sent.url, sent.body)
+            if proxy:
+                return await self.relay.proxied.request(
+                    proxy,
+                    sent,
+                    first_byte_timeout_s=config.first_byte_timeout_s,
+                    stream_timeout_s=config.streaming_timeout_s,
+                )
+            url = urlsplit(sent.url)
+            origin, head = origin_of(url), request_head(sent, url, len(sent.body))
+            learn()
+        except UpstreamBroken as error:
+            log.info("attempt_failed", request_id=self.request_id, channel=self.channel.id, reason=error.reason)
+            raise _AttemptFailed(0, 502, "The upstream could not be reached.") from None
+        except ValueError:
+            raise _AttemptFailed(0, 502, "The channel's settings make no valid request.") from None
+        return await self._send(origin, head, sent.body)
+
+    async def _exchange(self, sent: Outgoing) -> Reply:
+        """One step before the call itself."""
+        answer = self.answer = await self._open(sent, lambda: None)
+        try:
+            self.sent = sent
+            if not 200 <= answer.status < 300:
+                await self._raise_upstream(answer)
+            return Reply(answer.status, await self._read_all(answer))
+        finally:
+            self.answer = None
+            answer.close()
+
+    def _make_call(self, snapshot: EdgeSnapshot, upstream_model: str) -> Call:
         query = self.scope.get("query_string", b"")
-        self.call = Call(
+        return Call(
             mode=self.mode,  # type: ignore[arg-type]  # ROUTES names modes only
             client_dialect=self.dialect,
             model=self.wanted.model,
@@ -370,23 +443,14 @@ class _LiveCall:
             path=self.scope["path"],
             query={k: v[-1] for k, v in parse_qs(query.decode("latin-1")).items()} if query else {},
             client_headers={name.decode("latin-1"): value.decode("latin-1") for name, value in self.headers.items()},
+            content_type=self.headers.get(b"content-type", b"application/json").decode("latin-1"),
             settings=snapshot.settings,
             now_s=self.started_ms // 1000,
             request_id=self.request_id,
             user=self.caller.username,
         )
-        try:
-            if channel.provider.credential_key(channel.view):
-                raise _AttemptFailed(0, 0, "this provider's sign-in is not served yet")
-            sent = channel.provider.prepare(self.call, channel.view)
-        except KeyFormatError:
-            raise _AttemptFailed(0, 0, "the channel's key has a wrong form") from None
-        if isinstance(sent, NeedsFiles) or sent.more or sent.framing == "websocket":
-            raise _AttemptFailed(0, 0, "this provider needs steps that are not served yet")
-        self.sent = sent
-        return sent
 
-    async def _send(self, origin: Origin, head: bytes, body: bytes) -> Answer:
+    async def _send(self, origin: Origin, head: bytes, body: bytes) -> UpstreamAnswer:
         config = self.relay.config
         self.sending = asyncio.current_task()
         try:
@@ -408,7 +472,7 @@ class _LiveCall:
         finally:
             self.sending = None
 
-    async def _relay(self, answer: Answer) -> None:
+    async def _relay(self, answer: UpstreamAnswer) -> None:
         self.first_byte_ms = time.time_ns() // 1_000_000 - self.started_ms
         content_type = answer.header(b"content-type").decode("latin-1") or "application/json"
         if not 200 <= answer.status < 300:
@@ -419,43 +483,77 @@ class _LiveCall:
         else:
             await self._plain(answer, content_type, streamed)
 
-    async def _raise_upstream(self, answer: Answer) -> None:
+    async def _raise_upstream(self, answer: UpstreamAnswer) -> None:
         body = await self._read_all(answer)
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in answer.headers}
         error = self.channel.provider.read_error(answer.status, body, self.channel.view, headers)
         retry_after = headers.get("retry-after", "")
         status = map_status(answer.status, self.channel.status_mapping)
+        learnt = self._learn(answer.status, body)
         raise _AttemptFailed(
             answer.status,
             status,
             "",
-            error=msgspec.structs.replace(error, status=status),
+            error=replace(error, status=status),
             retry_after_s=float(retry_after) if retry_after.isdigit() else 0.0,
+            learnt=learnt,
         )
 
-    async def _read_all(self, answer: Answer) -> bytes:
+    async def _read_all(self, answer: UpstreamAnswer) -> bytes:
         try:
             return await answer.read_all(ANSWER_BYTES_MAX, self.relay.config.relay_timeout_s)
         except UpstreamBroken:
             raise _AttemptFailed(0, 502, "The upstream broke off its answer.") from None
 
-    async def _plain(self, answer: Answer, content_type: str, streamed: bool) -> None:
-        body = await self._read_all(answer)
+    async def _plain(self, answer: UpstreamAnswer, content_type: str, streamed: bool) -> None:
+        if not streamed:
+            await self._finish_plain(await self._read_all(answer), content_type)
+            return
+        reader = open_reader(self.sent)
+        whole_frames = self.sent.framing == "websocket"
+        events: list[neutral.Event] = []
         try:
-            if streamed:
-                reader = open_reader(self.sent)
-                call = msgspec.structs.replace(self.call, body=self.body, now_s=self.started_ms // 1000)
-                done = finish_events(call, [*reader.feed(body), *reader.close()], id=self.request_id)
-            else:
-                done = finish_answer(self.call, self.sent, body, content_type, id=self.request_id)
+            while data := await answer.read_some(self.relay.config.streaming_timeout_s):
+                events += reader.read(data) if whole_frames else reader.feed(data)
+        except UpstreamBroken:
+            raise _AttemptFailed(0, 502, "The upstream broke off its answer.") from None
+        events += reader.close()
+        call = replace(self.call, body=self.body, now_s=self.started_ms // 1000)
+        try:
+            done = finish_events(call, events, id=self.request_id)
         except BadAnswer as bad:
             raise _AttemptFailed(bad.error.status, bad.error.status, "", error=bad.error) from None
+        await self._answer_with(done)
+
+    async def _finish_plain(self, body: bytes, content_type: str) -> None:
+        try:
+            done = finish_answer(self.call, self.sent, body, content_type, id=self.request_id)
+        except BadAnswer as bad:
+            self._learn(200, body)
+            raise _AttemptFailed(bad.error.status, bad.error.status, "", error=bad.error) from None
+        await self._answer_with(done)
+
+    async def _answer_with(self, done: ClientAnswer) -> None:
         usage = done.usage or self._estimate(count_text(self.sent.model or self.wanted.model, done.text))
         await self._settle(usage, 200)
         await self._head(200, done.content_type, len(done.body))
         await self.send({"type": "http.response.body", "body": done.body})
 
-    async def _pass_stream(self, answer: Answer) -> None:
+    def _learn(self, status: int, body: bytes) -> bool:
+        """Does the failure teach a way in which the same channel may work? Each fact is learnt once."""
+        fact = learn(self.sent, status, body)
+        if not fact:
+            return False
+        if fact == "drop_credential":
+            self.relay.preparer.forget(self.channel)
+            return False
+        known = self.relay.facts.get(self.channel.id, frozenset())
+        if fact in known:
+            return False
+        self.relay.facts[self.channel.id] = known | {fact}
+        return True
+
+    async def _pass_stream(self, answer: UpstreamAnswer) -> None:
         counter = StreamCounter(self.wanted.model)
 
         def count(text: str) -> int:
@@ -496,8 +594,9 @@ class _LiveCall:
         await self._stream_out(rest)
         await self.send({"type": "http.response.body", "body": b""})
 
-    async def _translate_stream(self, answer: Answer) -> None:
+    async def _translate_stream(self, answer: UpstreamAnswer) -> None:
         reader = open_reader(self.sent)
+        whole_frames = self.sent.framing == "websocket"
         client = get_dialect(self.dialect)
         request = client.read_request(self.body, path_model=self.wanted.model)
         prompt = estimate_prompt(len(self.body))
@@ -532,7 +631,7 @@ class _LiveCall:
 
         try:
             while data := await answer.read_some(self.relay.config.streaming_timeout_s):
-                out = turn(reader.feed(data))
+                out = turn(reader.read(data) if whole_frames else reader.feed(data))
                 if finished:
                     held += out
                 elif out:
@@ -562,6 +661,7 @@ class _LiveCall:
 
     async def _head(self, status: int, content_type: str, length: int | None, retry_after_s: int = 0) -> None:
         self.head_sent = True
+        self.status = status
         request_id = self.request_id.encode()
         headers = [
             (b"content-type", content_type.encode("latin-1")),
@@ -616,6 +716,11 @@ class _LiveCall:
     def user_id(self) -> int:
         return self.caller.user_id
 
+    @property
+    def buffered_bytes(self) -> int:
+        """Of the upstream's answer, waiting for a slow client."""
+        return self.answer.buffered_bytes if self.answer is not None else 0
+
     def checkpoint(self) -> bytes | None:
         """What to charge if this process dies now; None while the client has seen nothing."""
         if self.progress is None or not self.head_sent:
@@ -666,6 +771,8 @@ class _LiveCall:
     async def finish(self) -> None:
         """No hold outlives its call: what the client saw is charged, an unanswered call gives its hold back."""
         self.relay.open.remove(self)
+        took_s = time.time() - self.started_ms / 1000
+        self.relay.meters.ended(self.dialect, self.mode, self.status, self.stream, took_s, self.first_byte_ms)
         if self.unheld:
             self.relay.settling.leave()
         if self.held:
@@ -696,8 +803,10 @@ class _AttemptFailed(Exception):
         *,
         error: neutral.UpstreamError | None = None,
         retry_after_s: float = 0.0,
+        learnt: bool = False,  # the same channel may work in another way, now known
     ) -> None:
         super().__init__(message)
+        self.learnt = learnt
         self.failure = Failure(status, mapped_status, retry_after_s=retry_after_s)
         self.error = error or neutral.UpstreamError(
             message=message, type="upstream_error", code="upstream_failed", status=mapped_status or 502

@@ -29,6 +29,9 @@ class OpenCall(Protocol):
     @property
     def user_id(self) -> int: ...
 
+    @property
+    def buffered_bytes(self) -> int: ...
+
     def checkpoint(self) -> bytes | None:
         """A usage record with what was relayed so far; None: nothing yet."""
         ...

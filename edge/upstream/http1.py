@@ -244,6 +244,11 @@ class Answer:
         """The body has arrived whole (what has not been read yet included)."""
         return self._connection.complete
 
+    @property
+    def buffered_bytes(self) -> int:
+        """Received and not yet read."""
+        return self._connection._buffered
+
     def abort(self) -> None:
         """Cut the connection now: whoever reads learns that it broke."""
         self._connection.transport.abort()

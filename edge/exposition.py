@@ -1,0 +1,288 @@
+"""/metrics: the counters of all edge processes of this machine, the gauges of the workers from Redis, as Prometheus text.
+
+Each process writes its figures to a file `metrics/edge-<n>.json` in DATA_DIR every second, under the number of its spool file;
+whoever takes over that number goes on counting from there, so a restart is no reset.
+"""
+
+import asyncio
+import json
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import structlog
+from prometheus_client import generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+
+from edge.metrics import SECONDS, Figures, Histogram, Meters
+from edge.redis_pipe import RedisPipe
+from edge.spool import REFUSES
+from schema.ledger.keys import JOBS, METRICS
+
+log = structlog.get_logger(__name__)
+
+PUBLISH_S = 1.0
+VERSION = "0.1.0"
+CHANNELS_MAX = 2_000  # more: the busiest CHANNELS_TOP by name, the rest as `other`
+CHANNELS_TOP = 200
+LAG_TICK_S = 0.25
+
+_COUNTERS: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "attempts_total": ("Attempts on channels.", ("channel", "result")),
+    "tokens_total": ("Model tokens billed.", ("direction",)),
+    "quota_charged_total": ("Quota charged.", ("kind",)),
+    "spooled_total": ("Records written to disk because Redis was away.", ()),
+    "replayed_total": ("Records sent again after Redis was away.", ()),
+    "logins_total": ("Log-ins.", ("method", "result")),
+    "rate_limited_total": ("Calls refused by a rate limit.", ("mark",)),
+}
+_HISTOGRAMS: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "request_seconds": ("From the request's head to the end of the answer.", ("dialect", "route", "status", "stream")),
+    "first_byte_seconds": ("To the first byte of the upstream.", ("dialect", "route", "status", "stream")),
+    "redis_seconds": ("Round trips of a PING.", ()),
+}
+_GAUGES: Mapping[str, str] = {
+    "inflight": "Calls that are open.",
+    "stream_bytes_buffered": "Upstream bytes that wait for slow clients.",
+    "spool_bytes": "Records on disk that wait for Redis.",
+    "snapshot_age_seconds": "Since settings and channels were read.",
+    "snapshot_version": "Version of the settings in effect.",
+    "db_pool_in_use": "Database connections in use.",
+    "loop_lag_seconds": "How late the event loop is, worst of the last five seconds.",
+}
+_MOST = frozenset({"snapshot_age_seconds", "loop_lag_seconds"})  # of several processes the worst counts, not the sum
+_WORKER_COUNTERS: Mapping[str, str] = {
+    "settle_records_total": "Usage records applied.",
+    "settle_duplicates_total": "Usage records that were in the books already.",
+    "settle_batches_total": "Transactions of settlement.",
+    "settle_batch_seconds_total": "Time spent in them.",
+    "settle_failures_total": "Transactions that failed and were repeated.",
+}
+
+
+class Lag:
+    """How late the event loop runs its timers."""
+
+    def __init__(self) -> None:
+        self._worst: list[float] = [0.0] * 20  # five seconds
+        self._at = 0
+
+    @property
+    def seconds(self) -> float:
+        return max(self._worst)
+
+    async def run(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            due_s = loop.time() + LAG_TICK_S
+            await asyncio.sleep(LAG_TICK_S)
+            self._at = (self._at + 1) % len(self._worst)
+            self._worst[self._at] = max(0.0, loop.time() - due_s)
+
+
+class Exposition:
+    """One per process: publishes its own figures, answers for the whole machine."""
+
+    def __init__(self, folder: Path, number: str, pipe: RedisPipe, gauges: Callable[[], dict[str, float]]) -> None:
+        """`number`: the name of this process's place, unique on the machine and taken over by a successor."""
+        self._folder, self._pipe, self._gauges = folder, pipe, gauges
+        self._file = folder / f"{number}.json"
+        folder.mkdir(parents=True, exist_ok=True)
+        self.meters = Meters(_read(self._file))
+
+    async def run(self) -> None:
+        while True:
+            await asyncio.sleep(PUBLISH_S)
+            started_s = time.perf_counter()
+            try:
+                await self._pipe.execute(b"PING")
+                self.meters.observe("redis_seconds", time.perf_counter() - started_s)
+            except REFUSES:
+                self.meters.count("redis_errors_total")
+            self.publish()
+
+    def publish(self) -> None:
+        """Write the file; a full disk costs metrics, not calls."""
+        fresh = self._file.with_suffix(".new")
+        try:
+            fresh.write_bytes(msgspec.json.encode(self.meters.figures(self._gauges(), os.getpid())))
+            fresh.replace(self._file)
+        except OSError as error:
+            log.warning("metrics_not_written", reason=error.strerror)
+
+    async def text(self, channels: Iterable[int]) -> bytes:
+        """Prometheus text. `channels`: those that are enabled."""
+        self.publish()
+        files = [found for path in sorted(self._folder.glob("*.json")) if (found := _read(path))]
+        families = [*_own(files), *_channel_gauges(channels), *await self._of_workers()]
+        return generate_latest(_Once(families))
+
+    async def _of_workers(self) -> list[Metric]:
+        try:
+            return _workers(*await self._read_redis())
+        except REFUSES as error:
+            log.warning("worker_metrics_not_read", error=type(error).__name__)
+            return []
+
+    async def _read_redis(self) -> tuple[list[dict[str, str]], dict[str, str], dict[str, str], dict[str, str]]:
+        names, cursor = [], b"0"
+        while True:
+            cursor, found = await self._pipe.execute(b"SCAN", cursor, b"MATCH", METRICS + "*", b"COUNT", b"1000")
+            names += found
+            if cursor == b"0":
+                break
+        nodes = [await self._pipe.execute(b"HGETALL", name) for name in names]
+        others = [await self._pipe.execute(b"HGETALL", name) for name in ("mx:holds", JOBS, f"{JOBS}:runs")]
+        holds, jobs, runs = map(_pairs, others)
+        return list(map(_pairs, nodes)), holds, jobs, runs
+
+
+class _Once:
+    """A registry of what was collected already."""
+
+    def __init__(self, families: list[Metric]) -> None:
+        self._families = families
+
+    def collect(self) -> list[Metric]:
+        return self._families
+
+
+def _pairs(answer: list[bytes]) -> dict[str, str]:
+    return {name.decode(): value.decode() for name, value in zip(answer[::2], answer[1::2], strict=True)}
+
+
+def _read(path: Path) -> Figures | None:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Figures)
+    except FileNotFoundError:
+        return None
+    except (OSError, msgspec.MsgspecError) as error:
+        log.warning("metrics_not_read", file=path.name, error=type(error).__name__)
+        return None
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _own(files: list[Figures]) -> list[Metric]:
+    families: list[Metric] = []
+    for metric, (text, labels) in _COUNTERS.items():
+        values: dict[str, float] = {}
+        for one in files:
+            for key, value in one.counters.get(metric, {}).items():
+                values[key] = values.get(key, 0) + value
+        if labels[:1] == ("channel",):
+            values = _busiest(values)
+        counter = CounterMetricFamily(f"medusa_{metric}", text, labels=labels)
+        for key, value in values.items():
+            counter.add_metric(key.split("\t") if labels else [], value)
+        families.append(counter)
+    for metric, (text, labels) in _HISTOGRAMS.items():
+        sums: dict[str, Histogram] = {}
+        for one in files:
+            for key, found in one.histograms.get(metric, {}).items():
+                sums.setdefault(key, Histogram()).add(found)
+        histogram = HistogramMetricFamily(f"medusa_{metric}", text, labels=labels)
+        for key, found in sums.items():
+            histogram.add_metric(key.split("\t") if labels else [], _buckets(found), found.total_s)
+        families.append(histogram)
+    requests = CounterMetricFamily(
+        "medusa_requests_total", "Calls that have ended.", labels=_HISTOGRAMS["request_seconds"][1]
+    )
+    for key, calls in _sum_requests(files).items():
+        requests.add_metric(key.split("\t"), calls)
+    live = [one.gauges for one in files if _alive(one.pid)]
+    for metric, text in _GAUGES.items():
+        figures = [one[metric] for one in live if metric in one]
+        families.append(GaugeMetricFamily(f"medusa_{metric}", text, (max if metric in _MOST else sum)(figures or [0])))
+    build = GaugeMetricFamily("medusa_build_info", "1; the labels say what runs.", labels=["version"])
+    build.add_metric([VERSION], 1)
+    return [requests, build, *families]
+
+
+def _sum_requests(files: list[Figures]) -> dict[str, int]:
+    totals: dict[str, int] = {}
+    for one in files:
+        for key, found in one.histograms.get("request_seconds", {}).items():
+            totals[key] = totals.get(key, 0) + sum(found.counts)
+    return totals
+
+
+def _buckets(found: Histogram) -> list[tuple[str, float]]:
+    """Cumulative, as Prometheus wants them."""
+    names = [*map(str, SECONDS), "+Inf"]
+    return [(name, sum(found.counts[: place + 1])) for place, name in enumerate(names)]
+
+
+def _busiest(values: dict[str, float]) -> dict[str, float]:
+    """A bounded number of channels."""
+    traffic: dict[str, float] = {}
+    for key, value in values.items():
+        channel = key.split("\t")[0]
+        traffic[channel] = traffic.get(channel, 0) + value
+    if len(traffic) <= CHANNELS_MAX:
+        return values
+    named = set(sorted(traffic, key=lambda channel: -traffic[channel])[:CHANNELS_TOP])
+    merged: dict[str, float] = {}
+    for key, value in values.items():
+        channel, result = key.split("\t")
+        name = f"{channel if channel in named else 'other'}\t{result}"
+        merged[name] = merged.get(name, 0) + value
+    return merged
+
+
+def _channel_gauges(channels: Iterable[int]) -> list[Metric]:
+    up = GaugeMetricFamily("medusa_channel_up", "1 for a channel that is enabled.", labels=["channel"])
+    for channel in sorted(channels)[:CHANNELS_MAX]:
+        up.add_metric([str(channel)], 1)
+    return [up]
+
+
+def _workers(
+    nodes: list[dict[str, str]], holds: dict[str, str], jobs: dict[str, str], runs: dict[str, str]
+) -> list[Metric]:
+    families: list[Metric] = [
+        CounterMetricFamily(f"medusa_{name}", text, sum(float(node.get(name, 0)) for node in nodes))
+        for name, text in _WORKER_COUNTERS.items()
+    ]
+    gauges = {
+        "settle_lag_seconds": ("Age of the oldest record that waits.", _most(nodes, "settle_lag_seconds")),
+        "ledger_drift_units": ("Quota by which the books differ; 0 is right.", _most(nodes, "drift_units")),
+        "holds_open": ("Holds that stand.", float(holds.get("open", 0))),
+    }
+    families += [GaugeMetricFamily(f"medusa_{name}", text, value) for name, (text, value) in gauges.items()]
+    reaped = CounterMetricFamily(
+        "medusa_holds_reaped_total", "Holds ended because their edge had gone.", labels=["how"]
+    )
+    for how in ("charged", "released"):
+        reaped.add_metric([how], float(holds.get(how, 0)))
+    return [*families, reaped, *_jobs(jobs, runs)]
+
+
+def _jobs(jobs: dict[str, str], runs: dict[str, str]) -> list[Metric]:
+    ran = CounterMetricFamily("medusa_job_runs_total", "Runs of scheduled jobs.", labels=["job", "result"])
+    for key, value in runs.items():
+        job, _, result = key.rpartition(":")
+        ran.add_metric([job, result], float(value))
+    took = GaugeMetricFamily("medusa_job_seconds", "How long the last run took.", labels=["job"])
+    last = GaugeMetricFamily("medusa_job_last_success_timestamp", "When it last ended well, Unix s.", labels=["job"])
+    for job, state in jobs.items():
+        found: dict[str, Any] = json.loads(state)
+        took.add_metric([job], found["seconds"])
+        if found["ok"]:
+            last.add_metric([job], found["started_ms"] / 1000 + found["seconds"])
+    return [ran, took, last]
+
+
+def _most(nodes: list[dict[str, str]], name: str) -> float:
+    return max((float(node.get(name, 0)) for node in nodes), default=0.0)

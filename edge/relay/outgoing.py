@@ -1,0 +1,155 @@
+"""Makes the request for a provider with all that it needs from outside: files by URL, access tokens, earlier steps.
+
+`Provider.prepare` is sans-IO; this is its shell. Tokens are kept per channel account and fetched by one task for many
+waiting calls, early enough that no call waits for a refresh.
+"""
+
+import asyncio
+import base64
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+
+import httpx
+from msgspec import Struct
+
+from edge.channels import RoutedChannel
+from schema.addresses import UrlRefused
+from schema.dialects.errors import DialectError
+from schema.dialects.files import Fetched
+from schema.dialects.providers.base import Call, Credential, KeyFormatError, NeedsFiles, Outgoing
+from schema.guarded_fetch import FetchFailed, FetchLimits, GuardedFetcher
+
+FILES_MAX = 32  # of one call
+STEPS_MAX = 600  # requests before the one that answers; polling a picture takes a minute or two
+CREDENTIALS_MAX = 10_000
+_MAGIC = (
+    (b"\x89PNG", "image/png"),
+    (b"\xff\xd8\xff", "image/jpeg"),
+    (b"GIF8", "image/gif"),
+    (b"%PDF", "application/pdf"),
+)
+
+
+class NotPrepared(Exception):
+    """The channel cannot take this call now; another one may."""
+
+
+class Reply(Struct, frozen=True):
+    """Whole answer of a step."""
+
+    status: int
+    body: bytes
+
+
+Exchange = Callable[[Outgoing], Awaitable[Reply]]
+
+
+def sniff(body: bytes, declared: str) -> str:
+    """Media type by the first bytes, else as declared."""
+    for magic, kind in _MAGIC:
+        if body.startswith(magic):
+            return kind
+    if body[:4] == b"RIFF" and body[8:12] == b"WEBP":
+        return "image/webp"
+    return declared
+
+
+class Preparer:
+    """One per process."""
+
+    def __init__(self, http: httpx.AsyncClient, *, file_bytes_max: int, file_s_max: float) -> None:
+        self._http = http
+        self._fetcher = GuardedFetcher()
+        self._limits = FetchLimits(
+            total_s=file_s_max,
+            bytes_max=file_bytes_max,
+            types=("image/", "audio/", "video/", "text/", "application/pdf", "application/octet-stream"),
+        )
+        self._credentials: OrderedDict[tuple[str, str], Credential] = OrderedDict()
+        self._fetching: dict[tuple[str, str], asyncio.Task[Credential]] = {}
+
+    async def prepare(self, call: Call, channel: RoutedChannel, exchange: Exchange) -> Outgoing:
+        """The request that answers the call; earlier steps have been carried out.
+
+        Args:
+            exchange: sends a step and reads its whole answer.
+        Raises DialectError (the client's fault), NotPrepared, and what `exchange` raises.
+        """
+        provider, view = channel.provider, channel.view
+        credential = await self._credential(channel)
+        files: dict[str, Fetched] = {}
+        try:
+            sent = provider.prepare(call, view, credential=credential)
+            if isinstance(sent, NeedsFiles):
+                files = await self._fetch(sent.urls)
+                sent = provider.prepare(call, view, credential=credential, files=files)
+        except KeyFormatError:
+            raise NotPrepared("the channel's key has a wrong form") from None
+        if isinstance(sent, NeedsFiles):
+            raise NotPrepared("the provider asks for files again")
+        for _ in range(STEPS_MAX):
+            if not sent.more:
+                return sent
+            if sent.delay_s:
+                await asyncio.sleep(sent.delay_s)
+            reply = await exchange(sent)
+            sent = provider.next_step(call, view, sent, reply.body, credential=credential)
+        raise NotPrepared("the provider did not come to an end")
+
+    async def _fetch(self, urls: tuple[str, ...]) -> dict[str, Fetched]:
+        if len(urls) > FILES_MAX:
+            raise DialectError(f"more than {FILES_MAX} files by URL", code="too_many_files")
+        found = await asyncio.gather(*(self._fetch_one(url) for url in urls))
+        return dict(zip(urls, found, strict=True))
+
+    async def _fetch_one(self, url: str) -> Fetched:
+        try:
+            answer = await self._fetcher.fetch(url, self._limits)
+        except UrlRefused as refused:
+            raise DialectError(f"a file's address is not allowed: {refused}", code="file_url_refused") from None
+        except FetchFailed as failed:
+            raise DialectError(f"a file could not be fetched: {failed}", code="file_not_fetched") from None
+        if answer.status != 200:
+            raise DialectError(f"a file could not be fetched: status {answer.status}", code="file_not_fetched")
+        data = base64.b64encode(answer.body).decode()
+        return Fetched(data, sniff(answer.body, answer.content_type))
+
+    async def _credential(self, channel: RoutedChannel) -> str:
+        name = channel.provider.credential_key(channel.view)
+        if not name:
+            return ""
+        key = (channel.provider.name, name)
+        now_s = int(time.time())
+        held = self._credentials.get(key)
+        if held is not None and held.refresh_s > now_s:
+            return held.token
+        task = self._fetching.get(key)
+        if task is None:
+            task = self._fetching[key] = asyncio.create_task(self._sign_in(key, channel, now_s))
+        if held is not None and held.expires_s > now_s:
+            return held.token  # still good: the task brings the next one
+        return (await asyncio.shield(task)).token
+
+    async def _sign_in(self, key: tuple[str, str], channel: RoutedChannel, now_s: int) -> Credential:
+        try:
+            ask = channel.provider.credential_request(channel.view, now_s)
+            answer = await self._http.request(ask.method, ask.url, headers=list(ask.headers), content=ask.body)
+            credential = channel.provider.read_credential(answer.status_code, answer.content, now_s)
+        except KeyFormatError:
+            raise NotPrepared("the channel's key has a wrong form") from None
+        except httpx.HTTPError as error:
+            raise NotPrepared(f"sign-in at the provider failed: {type(error).__name__}") from None
+        finally:
+            self._fetching.pop(key, None)
+        self._credentials[key] = credential
+        if len(self._credentials) > CREDENTIALS_MAX:
+            self._credentials.popitem(last=False)
+        return credential
+
+    def forget(self, channel: RoutedChannel) -> None:
+        """The provider refused the token: the next call signs in again."""
+        self._credentials.pop((channel.provider.name, channel.provider.credential_key(channel.view)), None)
+
+    async def close(self) -> None:
+        await self._fetcher.close()
