@@ -16,8 +16,9 @@ from edge.console.app import create_console
 from edge.exposition import Exposition
 from edge.probes import PROBES, Probes
 from edge.redis_pipe import RedisPipe
-from edge.relay.call import ROUTES, Relay
+from edge.relay.call import Relay
 from edge.relay.callers import Callers
+from edge.relay.routes import PLAYGROUND, find_place, is_not_served
 from edge.services import Services
 from edge.snapshot import Snapshots
 from edge.spool import Settling, open_own
@@ -31,6 +32,7 @@ from schema.secrets import Vault
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
+CONSOLE_PREFIXES = ("/v1/models", "/v1/dashboard", "/v1beta/models")  # lists and billing, answered by the console
 RELAY_PREFIXES = ("/v1/", "/v1beta/", "/mj/", "/suno/", "/pg/")
 COLD_TIMEOUT_S = 10.0  # of requests that no client waits for in a stream
 GC_THRESHOLDS = (20_000, 20, 50)  # a call makes some hundred objects and hardly a cycle
@@ -152,9 +154,11 @@ class Edge:
         path: str = scope["path"]
         if path in PROBES:
             await self.probes(scope, send)
-        elif path in ROUTES and scope["method"] == "POST":
-            await self.relay(scope, receive, send)
-        elif path.startswith(RELAY_PREFIXES):
+        elif (
+            scope["method"] == "POST" and path != PLAYGROUND and (place := find_place(path, _query(scope))) is not None
+        ):
+            await self.relay(scope, receive, send, place)
+        elif is_not_served(path) or (path.startswith(RELAY_PREFIXES) and not path.startswith(CONSOLE_PREFIXES)):
             error = {
                 "message": "API not implemented",
                 "type": "new_api_error",
@@ -179,3 +183,8 @@ async def _reply(send: Send, status: int, body: Any) -> None:
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(data)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": data})
+
+
+def _query(scope: dict[str, Any]) -> str:
+    query: bytes = scope.get("query_string") or b""
+    return query.decode("latin-1")

@@ -12,9 +12,7 @@ from typing import Any, cast
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
-import msgspec
 import structlog
-from msgspec import Struct
 from msgspec.structs import replace
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -26,9 +24,12 @@ from edge.relay.gate import authenticate, check_model, group_in_effect, read_key
 from edge.relay.lanes import origin_of, request_head
 from edge.relay.open_calls import OpenCalls
 from edge.relay.outgoing import NotPrepared, Preparer, Reply
+from edge.relay.prompt import answer_count, count_prompt
 from edge.relay.refusal import Refused, away, no_channel, short_of_quota
 from edge.relay.retry import Failure, GiveUp, RetryPolicy, after_failure, map_status
-from edge.relay.watch import StreamTooWild, StreamWatch
+from edge.relay.routes import Place
+from edge.relay.wanted import Wanted, read_wanted
+from edge.relay.watch import StreamTooWild, StreamWatch, payloads
 from edge.snapshot import EdgeSnapshot, Snapshots
 from edge.spool import REFUSES, Settling
 from edge.upstream.face import UpstreamAnswer
@@ -40,13 +41,14 @@ from schema.counting import StreamCounter, count_text, estimate_prompt
 from schema.dialects import neutral
 from schema.dialects.base import StreamContext
 from schema.dialects.errors import BadAnswer, DialectError
+from schema.dialects.gemini.array import ArrayFrames
 from schema.dialects.providers.answers import ClientAnswer, finish_answer, finish_events, open_reader
 from schema.dialects.providers.base import Call, Outgoing
 from schema.dialects.providers.facts import learn
 from schema.dialects.providers.wires import get_wire
 from schema.dialects.registry import get_dialect
 from schema.ledger.hot import HotLedger, NotLoaded, QuotaShort, Repeated
-from schema.pricing import PriceMissing, charge, estimate_hold, find_price
+from schema.pricing import PriceMissing, charge, estimate_hold, find_price, price_image
 from schema.quota import Quota
 from schema.spool import SpoolError
 from schema.usage import PriceRecord, TokenUsage, UsageRecord, write_record
@@ -70,35 +72,13 @@ _END_MARKS = {
     "responses": (b'"response.completed"', b'"response.incomplete"', b'"response.failed"'),
     "gemini": (b'"finishReason"',),
 }
-ROUTES = {
-    "/v1/chat/completions": ("chat", "openai"),
-    "/v1/completions": ("completion", "completions"),
-    "/v1/embeddings": ("embedding", "openai"),
-    "/v1/moderations": ("moderation", "openai"),
-    "/v1/messages": ("chat", "claude"),
-    "/v1/responses": ("responses", "responses"),
-}
-
-
 _KEY_HEADERS = tuple((name.encode(), name) for name in ("authorization", "x-api-key", "x-goog-api-key", "api-key"))
-
-
-class _Wanted(Struct, frozen=True):
-    """What routing and billing read of a body; the rest passes by."""
-
-    model: str = ""
-    stream: bool | None = None
-    max_tokens: int | None = None
-    max_completion_tokens: int | None = None
-    max_output_tokens: int | None = None
-    stream_options: dict[str, Any] | None = None
 
 
 _CROSS_ORIGIN = (
     (b"access-control-allow-origin", b"*"),
     (b"access-control-expose-headers", b"X-Oneapi-Request-Id, Retry-After"),
 )
-_read_wanted = msgspec.json.Decoder(_Wanted).decode
 
 
 class _Ids:
@@ -141,9 +121,8 @@ class Relay:
         for call in list(self.open.calls.values()):
             call.stop(SHUTTING_DOWN)
 
-    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
-        mode, dialect = ROUTES[scope["path"]]
-        call = _LiveCall(self, scope, receive, send, mode, dialect)
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send, place: Place) -> None:
+        call = _LiveCall(self, scope, receive, send, place)
         try:
             await call.run()
         except Refused as error:
@@ -166,11 +145,9 @@ class Relay:
 class _LiveCall:
     """The state of one call."""
 
-    def __init__(
-        self, relay: Relay, scope: dict[str, Any], receive: Receive, send: Send, mode: str, dialect: str
-    ) -> None:
+    def __init__(self, relay: Relay, scope: dict[str, Any], receive: Receive, send: Send, place: Place) -> None:
         self.relay, self.scope, self.receive, self.send = relay, scope, receive, send
-        self.mode, self.dialect = mode, dialect
+        self.place, self.mode, self.dialect = place, place.mode, place.dialect
         now_ns = time.time_ns()
         self.request_id = new_request_id(now_ns)
         self.started_ms = now_ns // 1_000_000
@@ -190,6 +167,10 @@ class _LiveCall:
         self.caller: Caller
         self.channel: RoutedChannel
         self.price: PriceRecord
+        self.base_price: PriceRecord  # of one picture, where `price` is of all that were asked for
+        self.wanted: Wanted
+        self.body = b""
+        self.group = ""
         self.sent: Outgoing
         self.call: Call
 
@@ -199,11 +180,14 @@ class _LiveCall:
         key, pinned = read_key(self._key_headers())
         caller = self.caller = await authenticate(relay.callers, key, pinned, self.started_ms // 1000)
         body = await self._read_body()
-        wanted = self._read_wanted(body)
+        wanted = read_wanted(self.place, body, self.headers)
         self.group = group_in_effect(caller, snapshot.options)
         check_model(caller, wanted.model)
         self.wanted, self.body = wanted, body
-        self.stream = bool(wanted.stream)
+        self.stream = wanted.stream
+        if self.place.free:
+            await self._answer_json(answer_count(self.place, wanted.model, body))
+            return
         deadline_ms = self.started_ms + relay.config.retry_deadline_s * 1000
         policy = RetryPolicy(1 + snapshot.options.retry_times, deadline_ms)
         last: neutral.UpstreamError | None = None
@@ -279,19 +263,6 @@ class _LiveCall:
             if not message.get("more_body"):
                 return parts[0] if len(parts) == 1 else b"".join(parts)
 
-    def _read_wanted(self, body: bytes) -> _Wanted:
-        try:
-            wanted = _read_wanted(body)
-        except msgspec.ValidationError as error:
-            raise Refused(400, "invalid_request", f"The request body does not fit: {error}.") from None
-        except (msgspec.DecodeError, RecursionError):
-            raise Refused(400, "invalid_request", "The request body is not valid JSON.") from None
-        if not wanted.model:
-            if self.mode == "moderation":
-                return replace(wanted, model="text-moderation-stable")
-            raise Refused(400, "invalid_request", "model is required")
-        return wanted
-
     def _choose(self, snapshot: EdgeSnapshot, pinned: int | None, attempt: int) -> RoutedChannel | None:
         model = self.wanted.model
         if pinned is not None:
@@ -321,12 +292,17 @@ class _LiveCall:
         )
         if isinstance(price, PriceMissing):
             raise Refused(500, "model_price_error", f"Model {wanted.model} has no price; the operator must set one.")
-        self.price = price
-        limits = [n for n in (wanted.max_tokens, wanted.max_completion_tokens, wanted.max_output_tokens) if n]
+        self.base_price = self.price = price
+        if wanted.pictures is not None:
+            asked, name = wanted.pictures, self.channel.model_mapping.get(wanted.model, wanted.model)
+            self.price = price_image(
+                price, upstream_model=name, size=asked.size, quality=asked.quality, count=asked.count
+            )
+        prompt = wanted.exact_tokens
         amount = estimate_hold(
-            estimate_prompt(len(self.body)),
-            max(limits) if limits else None,
-            price,
+            estimate_prompt(len(self.body)) if prompt is None else prompt,
+            wanted.max_tokens or None,
+            self.price,
             completion_guess=snapshot.options.pre_consumed_quota if self.mode in _TALKS else 0,
         )
         token_id = caller.token_id if caller.limited else None
@@ -434,7 +410,7 @@ class _LiveCall:
     def _make_call(self, snapshot: EdgeSnapshot, upstream_model: str) -> Call:
         query = self.scope.get("query_string", b"")
         return Call(
-            mode=self.mode,  # type: ignore[arg-type]  # ROUTES names modes only
+            mode=self.mode,  # type: ignore[arg-type]  # places name known modes only
             client_dialect=self.dialect,
             model=self.wanted.model,
             upstream_model=upstream_model,
@@ -534,10 +510,29 @@ class _LiveCall:
         await self._answer_with(done)
 
     async def _answer_with(self, done: ClientAnswer) -> None:
-        usage = done.usage or self._estimate(count_text(self.sent.model or self.wanted.model, done.text))
+        usage = done.usage or self._estimate(self._completion_tokens(done.text))
+        if self.wanted.pictures is not None:
+            usage = self._price_pictures(usage, done)
         await self._settle(usage, 200)
         await self._head(200, done.content_type, len(done.body))
         await self.send({"type": "http.response.body", "body": done.body})
+
+    def _completion_tokens(self, text: str) -> int:
+        """Text that a recording was turned into is what the call was for, not an answer to pay for."""
+        return count_text(self.sent.model or self.wanted.model, text) if self.mode in _TALKS and text else 0
+
+    def _price_pictures(self, usage: TokenUsage, done: ClientAnswer) -> TokenUsage:
+        """Models that report tokens and have a ratio are priced by tokens; the others by the pictures that came."""
+        asked = self.wanted.pictures
+        assert asked is not None
+        if done.usage is not None and not self.base_price.per_call:
+            self.price = self.base_price
+            return usage
+        count = min(done.images, asked.count) if done.images else asked.count
+        self.price = price_image(
+            self.base_price, upstream_model=self.sent.model, size=asked.size, quality=asked.quality, count=count
+        )
+        return TokenUsage(input_text=count)
 
     def _learn(self, status: int, body: bytes) -> bool:
         """Does the failure teach a way in which the same channel may work? Each fact is learnt once."""
@@ -560,20 +555,22 @@ class _LiveCall:
             counter.feed(text)
             return counter.tokens
 
-        asked = bool((self.wanted.stream_options or {}).get("include_usage"))
         watch = StreamWatch(
             get_wire(self.sent.wire).meter(),
             end_marks=_END_MARKS.get(self.dialect, ()),
-            hide_usage=self.dialect in ("openai", "completions") and not asked,
+            hide_usage=self.dialect in ("openai", "completions") and not self.wanted.include_usage,
             count=count,
         )
         self.progress = lambda: watch.usage or self._estimate(watch.completion_tokens())
+        array = ArrayFrames() if self.place.json_array else None
         cut = False
         try:
             while data := await answer.read_some(self.relay.config.streaming_timeout_s):
                 out = watch.feed(data)
                 if out:
-                    await self._stream_out(out)
+                    if not self.head_sent:
+                        self._check_first(out)
+                    await self._stream_out(out if array is None else b"".join(map(array.frame, payloads(out))))
                 if watch.ended and answer.ended:
                     break
         except (UpstreamBroken, StreamTooWild) as error:
@@ -582,8 +579,10 @@ class _LiveCall:
             log.info("stream_cut", request_id=self.request_id, channel=self.channel.id, reason=type(error).__name__)
             cut = True
         rest = watch.close() + watch.held
-        if not self.head_sent and not rest:
-            raise _AttemptFailed(0, 502, "The upstream sent an empty stream.")
+        if not self.head_sent:
+            if not rest:
+                raise _AttemptFailed(0, 502, "The upstream sent an empty stream.")
+            self._check_first(rest)
         usage = watch.usage or self._estimate(watch.completion_tokens())
         await self._settle(usage, 200, cut=cut or not watch.ended)
         if self.ended_by is not None and not watch.ended:
@@ -591,14 +590,24 @@ class _LiveCall:
             rest = get_dialect(self.dialect).event_writer(context).error(self.ended_by)
         elif not watch.ended and self.dialect in ("openai", "completions"):
             rest += b"data: [DONE]\n\n"
+        if array is not None:
+            rest = b"".join(map(array.frame, payloads(rest))) + array.close()
         await self._stream_out(rest)
         await self.send({"type": "http.response.body", "body": b""})
+
+    def _check_first(self, frames: bytes) -> None:
+        """A stream that begins with an error is a failed attempt: the client has seen nothing yet."""
+        first = payloads(frames)[:1]
+        if first and get_wire(self.sent.wire).meter().is_error_event(first[0]):
+            error = get_dialect(self.dialect).read_error(0, first[0])
+            status = error.status if 400 <= error.status <= 599 else 502
+            raise _AttemptFailed(status, status, "", error=replace(error, status=status))
 
     async def _translate_stream(self, answer: UpstreamAnswer) -> None:
         reader = open_reader(self.sent)
         whole_frames = self.sent.framing == "websocket"
         client = get_dialect(self.dialect)
-        request = client.read_request(self.body, path_model=self.wanted.model)
+        request = client.read_request(self.body, path_model=self.wanted.model, stream=self.place.stream)
         prompt = estimate_prompt(len(self.body))
         writer = client.event_writer(
             StreamContext(
@@ -606,6 +615,7 @@ class _LiveCall:
                 model=self.wanted.model,
                 created_s=self.started_ms // 1000,
                 include_usage=request.include_usage,
+                json_array=self.place.json_array,
                 prompt_estimate=prompt,
                 request=request,
             )
@@ -624,6 +634,8 @@ class _LiveCall:
                     usage = event.usage
                 elif isinstance(event, neutral.Finished):
                     finished = True
+                elif isinstance(event, neutral.Failed) and not self.head_sent:
+                    raise _AttemptFailed(event.error.status, event.error.status, "", error=event.error)
                 elif text := neutral.event_text(event):
                     counter.feed(text)
                 out.append(writer.write(event))
@@ -650,12 +662,17 @@ class _LiveCall:
         await self.send({"type": "http.response.body", "body": b""})
 
     def _estimate(self, completion_tokens: int) -> TokenUsage:
-        prompt = count_text(self.wanted.model, self.body.decode("utf-8", "replace"))
+        prompt = count_prompt(self.place, self.wanted, self.body)
         return TokenUsage(input_text=prompt, output_text=completion_tokens, estimated=True)
+
+    async def _answer_json(self, body: bytes) -> None:
+        await self._head(200, "application/json", len(body))
+        await self.send({"type": "http.response.body", "body": body})
 
     async def _stream_out(self, data: bytes) -> None:
         if not self.head_sent:
-            await self._head(200, get_dialect(self.dialect).stream_type, None)
+            kind = "application/json" if self.place.json_array else get_dialect(self.dialect).stream_type
+            await self._head(200, kind, None)
         if data:
             await self.send({"type": "http.response.body", "body": data, "more_body": True})
 
