@@ -1,0 +1,102 @@
+"""Metrics: counters go on over restarts, labels are bounded, the processes of a machine are summed."""
+
+import asyncio
+from pathlib import Path
+
+import httpx
+import msgspec
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from edge.exposition import CHANNELS_TOP, _busiest, _read
+from edge.metrics import Meters, result_of
+from tests.schema.ledger.books import make_record
+from tests.system import open_system, until
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "result"),
+    [
+        pytest.param(0, "", "connect", id="nobody answered"),
+        pytest.param(401, "", "auth", id="the channel's key is wrong"),
+        pytest.param(429, "insufficient_quota", "quota", id="the account is empty, whatever the status"),
+        pytest.param(429, "", "rate_limit", id="too many calls"),
+        pytest.param(503, "", "5xx", id="their trouble"),
+        pytest.param(200, "", "bad_response", id="an answer that is none"),
+        pytest.param(400, "content_filter", "content_filter", id="refused for its content"),
+    ],
+)
+def test_failures_fall_into_classes(status: int, code: str, result: str):
+    assert result_of(status, code) == result
+
+
+def test_a_successor_goes_on_counting(tmp_path: Path):
+    meters = Meters()
+    for number in range(3):
+        meters.ended("openai", "chat", 200, False, 0.02, 10)
+        meters.attempt(7, "ok")
+        meters.settled(make_record(f"r{number}"))
+    (tmp_path / "edge-0.json").write_bytes(msgspec.json.encode(meters.figures({"inflight": 3}, 1)))
+    successor = Meters(_read(tmp_path / "edge-0.json"))
+    successor.ended("openai", "chat", 200, False, 400.0, -1)
+    figures = successor.figures({}, 2)
+    found = figures.histograms["request_seconds"]["openai\tchat\t2xx\tfalse"]
+    assert (found.counts[2], found.counts[-1], sum(found.counts)) == (3, 1, 4)
+    assert figures.counters["tokens_total"] == {"prompt": 3000, "completion": 1500}
+    assert figures.counters["quota_charged_total"] == {"settle": 675}
+
+
+def test_thousands_of_channels_become_the_busiest_and_the_rest():
+    values = {f"{channel}\tok": float(channel) for channel in range(3000)}
+    merged = _busiest(values)
+    assert len(merged) == CHANNELS_TOP + 1
+    assert sum(merged.values()) == sum(values.values())
+    assert "other\tok" in merged and "2999\tok" in merged
+
+
+async def scrape(address: str) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+    async with httpx.AsyncClient(trust_env=False) as http:
+        answer = await http.get(f"{address}/metrics")
+    assert answer.status_code == 200, answer.text
+    return {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(answer.text)
+        for sample in family.samples
+    }
+
+
+@pytest.mark.timeout(120)
+async def test_two_processes_on_one_port_answer_with_the_sum(tmp_path: Path):
+    async with open_system(tmp_path, environ={"EDGE_WORKERS": "2", "METRICS_TOKEN": "m" * 20}) as system:
+        await system.seed()
+        system.add_edge()
+        system.add_worker()
+        await system.ready()
+        for _ in range(10):  # new connections, so that both processes get some
+            async with system.client() as http:
+                await asyncio.gather(*(http.post("/v1/chat/completions", json={"model": "plain"}) for _ in range(4)))
+                await http.post("/v1/chat/completions", json={"model": "unknown"})
+
+        async def all_counted() -> bool:
+            found = await scrape(system.address())
+            calls = {labels: value for (name, labels), value in found.items() if name == "medusa_requests_total"}
+            by_status = {dict(labels)["status"]: value for labels, value in calls.items()}
+            settled = found.get(("medusa_settle_records_total", ()), 0)
+            return by_status == {"2xx": 40.0, "5xx": 10.0} and settled == 40
+
+        await until(all_counted, "not all calls are counted", within_s=20)
+        found = await scrape(system.address())
+        assert found["medusa_attempts_total", (("channel", "1"), ("result", "ok"))] == 40
+        assert found["medusa_tokens_total", (("direction", "prompt"),)] == 40_000
+        assert found["medusa_quota_charged_total", (("kind", "settle"),)] == 40 * 225
+        assert found["medusa_channel_up", (("channel", "1"),)] == 1
+        assert found["medusa_inflight", ()] == 0
+        key = (("dialect", "openai"), ("le", "+Inf"), ("route", "chat"), ("status", "2xx"), ("stream", "false"))
+        assert found["medusa_request_seconds_bucket", key] == 40
+        async with httpx.AsyncClient(trust_env=False, base_url=system.address()) as http:
+            behind_a_proxy = {"x-forwarded-for": "192.0.2.1"}
+            assert (await http.get("/metrics", headers=behind_a_proxy)).status_code == 403
+            assert (await http.get("/readyz", headers=behind_a_proxy)).json() == {"ready": True}
+            allowed = {**behind_a_proxy, "authorization": "Bearer " + "m" * 20}
+            assert (await http.get("/metrics", headers=allowed)).status_code == 200
+            assert (await http.get("/healthz")).json()["status"] == "ok"
