@@ -1,23 +1,33 @@
 """`make bench`: the gateway and nginx in one run, everything switched on; ratios side by side, results kept as JSON.
 
 The gateway is a fresh `medusa up`: authentication, limits, holds, settlement, worker, Valkey and SQLite are all counted.
+Besides the loads: memory of idle streams, growth of memory over a long run, settlement alone, charges lost after kill -9.
 """
 
 import argparse
+import asyncio
 import json
 import platform
+import tempfile
 import time
 from pathlib import Path
 
 import msgspec
 import uvloop
 
-from bench.gateway import Gateway, run_gateway
+from bench import crash, settlement
+from bench.books import count_charged, seed
+from bench.gateway import run_gateway
 from bench.load import Figures, run, write_request
 from bench.peers import Peer, run_mock, run_nginx
+from bench.procs import memory_bytes
+from tests.services import run_valkey
 
 RESULTS = Path(__file__).parent / "results"
-SETTLE_S = 20.0  # longest wait until the books show every call
+IDLE_STREAMS = 1000
+IDLE_MODEL = "bench-n6-d1500000"  # an event every 1.5 s: almost always silent
+SLOPE_PARTS = 4  # memory is read after each
+SLOPE_WARM = 3  # parts before: what an edge remembers of the last five seconds has then reached its level
 
 
 class Scenario(msgspec.Struct, frozen=True):
@@ -34,10 +44,16 @@ class Scenario(msgspec.Struct, frozen=True):
 
 SCENARIOS = (
     Scenario("plain", "bench", False, 32, 6000, 500, 6.0),
+    Scenario("plain, 16 at once", "bench", False, 16, 4000, 200, 6.0),
     Scenario("stream, 100 chunks at once", "bench-n100", True, 32, 2000, 200, 3.0),
     Scenario("1 000 streams, 20 ms a chunk", "bench-n100-d20000", True, 1000, 2000, 0, 1.8),
 )
-QUICK = {"plain": 1000, "stream, 100 chunks at once": 200, "1 000 streams, 20 ms a chunk": 1000}
+QUICK = {
+    "plain": 1000,
+    "plain, 16 at once": 500,
+    "stream, 100 chunks at once": 200,
+    "1 000 streams, 20 ms a chunk": 1000,
+}
 
 
 class Row(msgspec.Struct):
@@ -61,29 +77,39 @@ def measure(peer: Peer, key: str, scenario: Scenario, calls: int) -> Row:
     return Row(scenario.name, peer.name, figures)
 
 
-def prepare(gateway: Gateway, upstream: str) -> str:
-    """Root account, prices, channel and token; returns the token's key."""
-    gateway.set_up()
-    models = [scenario.model for scenario in SCENARIOS]
-    gateway.add_price(dict.fromkeys(models, 1.0))
-    gateway.add_channel(upstream, ",".join(models))
-    root = gateway.api("GET", "/api/user/self")
-    gateway.api("PUT", "/api/user/", {"id": root["id"], "username": "root", "quota": 10**12, "group": "default"})
-    return gateway.add_token()
+class Others(msgspec.Struct):
+    """What is measured besides the loads."""
+
+    idle_kib_per_stream: float = -1
+    slope_kib_per_1000_calls: float = -1
+    settle_per_s: float = -1  # into SQLite, by one worker, no calls meanwhile
+    settle_cpu_us: float = -1
+    killed_answered: int = -1
+    killed_lost: int = -1
 
 
-def count_charged(gateway: Gateway, expected: int) -> int:
-    """Calls in the books; waits for the worker to catch up."""
-    deadline = time.monotonic() + SETTLE_S
-    while True:
-        charged = int(gateway.api("GET", "/api/user/self")["request_count"])
-        if charged >= expected or time.monotonic() > deadline:
-            return charged
-        time.sleep(0.2)
+def measure_idle(peer: Peer, key: str) -> float:
+    """KiB that each of many open, silent streams costs in all processes of the gateway."""
+    before = memory_bytes(peer.pid)
+    idle = Scenario("idle streams", IDLE_MODEL, True, IDLE_STREAMS, IDLE_STREAMS, 0, 0.0)
+    peak = measure(peer, key, idle, IDLE_STREAMS).figures.memory_bytes
+    return (peak - before) / IDLE_STREAMS / 1024
 
 
-def report(rows: list[Row], asked: int, charged: int) -> str:
-    """A Markdown table: one line per scenario and system, CPU relative to nginx."""
+def measure_slope(peer: Peer, key: str, calls: int) -> float:
+    """KiB by which the memory of edges and worker grows per 1 000 plain calls, once warm."""
+    plain = Scenario("slope", "bench", False, 32, calls, 0, 0.0)
+    sizes = []
+    for _ in range(SLOPE_WARM):
+        measure(peer, key, plain, calls)
+    for _ in range(SLOPE_PARTS + 1):
+        measure(peer, key, plain, calls)
+        sizes.append(memory_bytes(peer.pid, store=False))
+    return (sizes[-1] - sizes[0]) / 1024 / (SLOPE_PARTS * calls / 1000)
+
+
+def report(rows: list[Row], asked: int, charged: int, others: Others) -> str:
+    """Markdown: one line per scenario and system, CPU relative to nginx; then the other figures."""
     floor = {row.scenario: row.figures.cpu_us for row in rows if row.system == "nginx"}
     lines = [
         "| scenario | system | calls/s | p50 ms | p99 ms | first byte p50 ms | CPU µs/call | × nginx | memory MiB | errors |",
@@ -98,7 +124,15 @@ def report(rows: list[Row], asked: int, charged: int) -> str:
         )
     if not floor:
         lines.append("\nnginx is not installed here: no ratios.")
-    return "\n".join([*lines, "", f"Calls answered by the gateway: {asked}, in its books: {charged}."])
+    lines += [
+        "",
+        f"Calls answered by the gateway: {asked}, in its books: {charged}.",
+        f"Memory of an idle stream: {others.idle_kib_per_stream:.0f} KiB ({IDLE_STREAMS} open, all processes counted).",
+        f"Growth of memory of edges and worker: {others.slope_kib_per_1000_calls:.1f} KiB per 1 000 calls.",
+        f"Settlement alone: {others.settle_per_s:,.0f} records/s into SQLite, {others.settle_cpu_us:.0f} µs CPU each.",
+        f"kill -9 of everything under load: {others.killed_answered} calls answered, {others.killed_lost} charges lost.",
+    ]
+    return "\n".join(lines)
 
 
 def main() -> int:
@@ -106,25 +140,37 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="few calls: shows that everything works, not how fast")
     quick = parser.parse_args().quick
     rows: list[Row] = []
-    asked = 0
+    asked, others = 0, Others()
     with run_mock() as mock, run_nginx(mock.url) as nginx, run_gateway() as gateway:
         ours = Peer("medusa", gateway.port, gateway.process.pid)
-        key = prepare(gateway, mock.url)
+        key = seed(gateway, mock.url, [*dict.fromkeys(one.model for one in SCENARIOS), IDLE_MODEL])
+        asked += 1  # the call that proved the channel
+        others.idle_kib_per_stream = measure_idle(ours, key)  # first: later nobody could tell whose memory it is
         for scenario in SCENARIOS:
             calls = QUICK[scenario.name] if quick else scenario.calls
             for peer in filter(None, (nginx, ours)):
                 rows.append(measure(peer, key, scenario, calls))
                 if peer is ours:
                     asked += rows[-1].figures.calls - rows[-1].figures.errors + min(scenario.warm, calls)
+        slope_calls = 500 if quick else 5000
+        others.slope_kib_per_1000_calls = measure_slope(ours, key, slope_calls)
+        asked += IDLE_STREAMS + (SLOPE_WARM + SLOPE_PARTS + 1) * slope_calls
         charged = count_charged(gateway, asked)
-    text = report(rows, asked, charged)
+    with run_mock() as mock, tempfile.TemporaryDirectory(prefix="medusa-crash-", ignore_cleanup_errors=True) as name:
+        losses = crash.measure(Path(name), mock.url)
+        others.killed_answered, others.killed_lost = losses.answered, losses.lost
+    with run_valkey() as valkey, tempfile.TemporaryDirectory() as name:
+        speed, *_ = asyncio.run(settlement.measure(valkey, "", Path(name), 5000 if quick else 50_000, 200))
+        others.settle_per_s, others.settle_cpu_us = speed.per_s, speed.cpu_us
+    text = report(rows, asked, charged, others)
     RESULTS.mkdir(exist_ok=True)
     stamp = time.strftime("%Y%m%d-%H%M%S")
     facts = {"machine": platform.platform(), "python": platform.python_version(), "charged": charged, "answered": asked}
-    (RESULTS / f"{stamp}.json").write_text(json.dumps({**facts, "rows": msgspec.to_builtins(rows)}, indent=1))
+    more = {"others": msgspec.to_builtins(others), "limits": {one.name: one.limit for one in SCENARIOS}}
+    (RESULTS / f"{stamp}.json").write_text(json.dumps({**facts, **more, "rows": msgspec.to_builtins(rows)}, indent=1))
     (RESULTS / f"{stamp}.md").write_text(text + "\n")
     print(text)
-    return 0 if charged == asked else 1
+    return 0 if charged == asked and others.killed_lost == 0 else 1
 
 
 if __name__ == "__main__":

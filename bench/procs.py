@@ -28,15 +28,27 @@ def _stat(pid: int) -> list[str]:
         return []
 
 
+def _name(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text()
+    except OSError:
+        return ""
+
+
 def cpu_s(root_pid: int) -> float:
     """User and system time of the tree, children that have ended included."""
     return sum(sum(map(int, fields[11:15])) for pid in tree(root_pid) if (fields := _stat(pid))) * _TICK_S
 
 
-def memory_bytes(root_pid: int) -> int:
-    """Proportional set size of the tree: shared pages are counted once, split among those who share them."""
+def memory_bytes(root_pid: int, *, store: bool = True) -> int:
+    """Proportional set size of the tree: shared pages are counted once, split among those who share them.
+
+    `store`: count Valkey, which keeps applied records for a minute and so grows with the load up to a level.
+    """
     total = 0
     for pid in tree(root_pid):
+        if not store and _name(pid).startswith("valkey"):
+            continue
         try:
             rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
         except OSError:

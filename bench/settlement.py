@@ -10,7 +10,7 @@ import tempfile
 import time
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import redis.asyncio
 from sqlalchemy import func, insert, select
@@ -29,6 +29,13 @@ from workers.stream import UsageStreams
 
 PARTITIONS = 8
 MODELS = ("gpt-4o-mini", "gpt-4o", "claude-3-5-sonnet-20241022")
+
+
+class Speed(NamedTuple):
+    """Of one worker with nothing else to do; CPU of the worker alone."""
+
+    per_s: float
+    cpu_us: float
 
 
 def make_record(number: int, users: int) -> UsageRecord:
@@ -61,7 +68,9 @@ async def fill(client: Any, records: int, users: int) -> None:
             await pipe.execute()
 
 
-async def measure(url: str, dsn: str, folder: Path, records: int, users: int) -> None:
+async def measure(url: str, dsn: str, folder: Path, records: int, users: int) -> list[Speed]:
+    """One figure for large and one for small batches."""
+    speeds: list[Speed] = []
     engine = make_engine(dsn, sqlite_path=str(folder / "bench.db"))
     await migrate(engine)
     async with engine.begin() as db:
@@ -87,6 +96,7 @@ async def measure(url: str, dsn: str, folder: Path, records: int, users: int) ->
             await settler._find_positions()
             await settler.apply(await settler._streams.read(settler.positions, min(size, 4000 // PARTITIONS)))
         wall_s, cpu_s = time.perf_counter() - wall_s, time.process_time() - cpu_s
+        speeds.append(Speed(count / wall_s, cpu_s / count * 1e6))
         print(
             f"{engine.dialect.name}, {label}: {count / wall_s:,.0f} records/s, {cpu_s / count * 1e6:.1f} µs CPU of the worker"
             f" per record, {count / settler.progress.batches:.0f} records per transaction"
@@ -97,6 +107,7 @@ async def measure(url: str, dsn: str, folder: Path, records: int, users: int) ->
     await store.close()
     await client.aclose()
     await engine.dispose()
+    return speeds
 
 
 def main() -> None:
