@@ -9,7 +9,7 @@ import msgspec
 import structlog
 from blacksheep import Application, Content, Request, Response, Router
 
-from edge.console import accounts, content, redemptions, setup, tokens, users
+from edge.console import accounts, channels, content, options, redemptions, setup, tokens, users
 from edge.console.access import authorize, find_actor
 from edge.console.calls import client_address
 from edge.console.envelope import Refusal, write_failure
@@ -26,6 +26,8 @@ ROUTES: tuple[Route, ...] = (
     *users.ROUTES,
     *tokens.ROUTES,
     *redemptions.ROUTES,
+    *channels.ROUTES,
+    *options.ROUTES,
 )
 PUBLIC_CACHEABLE = frozenset({"/api/status", "/api/notice", "/api/about", "/api/home_page_content", "/api/pricing"})
 VISITOR = Actor()
