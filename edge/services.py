@@ -17,6 +17,11 @@ class Snapshot(Protocol):
     @property
     def options(self) -> Options: ...
 
+    @property
+    def is_set_up(self) -> bool:
+        """A root account exists."""
+        ...
+
 
 class SnapshotStore(Protocol):
     """Holds the newest snapshot."""

@@ -19,10 +19,11 @@ from schema.ledger.keys import VERSIONS
 from schema.migrate import read_meta
 from schema.options import Options, read_options
 from schema.secrets import SealError, Vault
-from schema.tables import Channel, OptionRow
+from schema.tables import Channel, OptionRow, User
 
 log = structlog.get_logger(__name__)
 
+ROOT = 100  # role
 CHECK_S = 0.5  # a change must be seen within 2 s
 AGE_S_MAX = 60.0  # read again even if the counters stand still: they may have been lost
 
@@ -35,6 +36,7 @@ class EdgeSnapshot(Struct, frozen=True):
     channels: Mapping[int, RoutedChannel]  # enabled ones
     tiers: Mapping[tuple[str, str], Tiers]  # by group and model
     lanes: Lanes  # fills while calls come
+    is_set_up: bool = False  # a root account exists
 
 
 class Snapshots:
@@ -65,6 +67,7 @@ class Snapshots:
             texts = {key: self._vault.unseal(value) for key, value in rows if value is not None}
             columns = Channel.__table__.columns
             found = (await db.execute(select(*columns).where(Channel.status == 1))).mappings().all()
+            root = (await db.execute(select(User.id).where(User.role == ROOT).limit(1))).first()
         options = read_options(texts, version=version, one_api_origin=one_api)
         channels: dict[int, RoutedChannel] = {}
         for row in found:
@@ -73,7 +76,9 @@ class Snapshots:
             except SealError:
                 log.error("channel_key_cannot_be_opened", channel=row["id"])
         settings = read_settings(options, self._config)
-        self.current = EdgeSnapshot(options, settings, channels, index_channels(channels.values()), Lanes(settings))
+        self.current = EdgeSnapshot(
+            options, settings, channels, index_channels(channels.values()), Lanes(settings), root is not None
+        )
         self._read_at = asyncio.get_running_loop().time()
 
     async def run(self) -> None:

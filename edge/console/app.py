@@ -9,12 +9,27 @@ import msgspec
 import structlog
 from blacksheep import Application, Content, Request, Response, Router
 
-from edge.console import accounts, channels, content, options, redemptions, setup, tokens, users
+from edge.console import (
+    accounts,
+    billing,
+    channels,
+    content,
+    data,
+    logs,
+    models,
+    options,
+    redemptions,
+    setup,
+    status,
+    tokens,
+    users,
+)
 from edge.console.access import authorize, find_actor
 from edge.console.calls import client_address
 from edge.console.envelope import Refusal, write_failure
 from edge.console.limits import USER_CALLS, USER_WINDOW_S, address_name, admit
 from edge.console.routes import Actor, Role, Route, write_openapi
+from edge.console.ui_files import UiFiles
 from edge.services import Services
 
 log = structlog.get_logger(__name__)
@@ -28,7 +43,13 @@ ROUTES: tuple[Route, ...] = (
     *redemptions.ROUTES,
     *channels.ROUTES,
     *options.ROUTES,
+    *status.ROUTES,
+    *logs.ROUTES,
+    *data.ROUTES,
+    *models.ROUTES,
+    *billing.ROUTES,
 )
+NOT_PAGES = ("/api", "/v1", "/dashboard/billing", "/mj", "/suno", "/pg")
 PUBLIC_CACHEABLE = frozenset({"/api/status", "/api/notice", "/api/about", "/api/home_page_content", "/api/pricing"})
 VISITOR = Actor()
 SECURITY_HEADERS = (
@@ -50,7 +71,15 @@ def create_console(services: Services) -> Application:
         return Response(200, content=Content(b"application/json", document))
 
     app.router.add("GET", "/api/openapi.json", openapi)
-    app.router.fallback = _unknown
+    files = UiFiles()
+
+    async def unknown(request: Request) -> Response:
+        path = request.url.path.decode("utf-8", "replace")
+        if request.method in ("GET", "HEAD") and not path.startswith(NOT_PAGES):
+            return files.find(path, request)
+        return await _unknown(request)
+
+    app.router.fallback = unknown
 
     async def announce_setup(_: Application) -> None:
         if services.redis is not None:

@@ -83,17 +83,27 @@ class Callers:
         self._query = None
 
     async def _select(self, keys: list[str]) -> dict[str, Caller]:
-        statement = (
-            select(Token, User)
-            .join(User, User.id == Token.user_id)
-            .where(Token.key.in_(keys), Token.deleted_at.is_(None), User.deleted_at.is_(None))
-        )
-        async with self._engine.connect() as db:
-            rows = (await db.execute(statement.with_only_columns(*_COLUMNS))).all()
-        found: dict[str, Caller] = {}
-        for key, *values in rows:
-            found[key.rstrip()] = _read_row(values)
-        return found
+        return await select_callers(self._engine, keys)
+
+
+async def select_callers(engine: Engine, keys: list[str]) -> dict[str, Caller]:
+    """Tokens by key, with their owners; unknown and deleted ones are missing. Keys are compared again: some databases
+    do not tell upper from lower case."""
+    statement = (
+        select(*_COLUMNS)
+        .select_from(Token)
+        .join(User, User.id == Token.user_id)
+        .where(Token.key.in_(keys), Token.deleted_at.is_(None), User.deleted_at.is_(None))
+    )
+    async with engine.connect() as db:
+        rows = (await db.execute(statement)).all()
+    wanted = set(keys)
+    return {key.rstrip(): _read_row(values) for key, *values in rows if key.rstrip() in wanted}
+
+
+async def read_caller(engine: Engine, key: str) -> Caller | None:
+    """One token, straight from SQL."""
+    return (await select_callers(engine, [key])).get(key)
 
 
 _COLUMNS = (

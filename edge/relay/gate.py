@@ -2,14 +2,21 @@
 
 import re
 from collections.abc import Mapping
+from typing import Protocol
 
-from edge.relay.callers import Caller, Callers
+from edge.relay.callers import Caller
 from edge.relay.refusal import Refused, bad_key, no_key
 from schema.options import Options
 
 _KEY = re.compile(r"[A-Za-z0-9]{1,64}")
 _PLAIN = re.compile(r"Bearer sk-([A-Za-z0-9]{1,64})")
 ADMIN = 10
+
+
+class Finder(Protocol):
+    """Where callers are looked up by key."""
+
+    async def find(self, key: str) -> Caller | None: ...
 
 
 def read_key(headers: Mapping[str, str], query_key: str = "") -> tuple[str, int | None]:
@@ -36,7 +43,7 @@ def read_key(headers: Mapping[str, str], query_key: str = "") -> tuple[str, int 
     return key, int(pin) if pin.isdigit() else None
 
 
-async def authenticate(callers: Callers, key: str, pinned: int | None, now_s: int) -> Caller:
+async def authenticate(callers: Finder, key: str, pinned: int | None, now_s: int) -> Caller:
     """Raises Refused in the order of the checks."""
     caller = await callers.find(key)
     if caller is None:

@@ -28,7 +28,7 @@ class Console:
         self.app, self.services = app, services
 
     def set_options(self, **rows):
-        self.services.snapshots.current = SimpleNamespace(options=read_options(rows))
+        self.services.snapshots.current = SimpleNamespace(options=read_options(rows), is_set_up=False)
 
     @asynccontextmanager
     async def visitor(self, peer="127.0.0.1"):
@@ -58,7 +58,7 @@ async def console(tmp_path, valkey_server, monkeypatch):  # noqa: F811
     redis = Redis.from_url(valkey_server)
     await redis.flushall()
     config = read_config({"CRITICAL_RATE_LIMIT": "1000", "GLOBAL_API_RATE_LIMIT": "100000"})
-    store = SimpleNamespace(current=SimpleNamespace(options=read_options({})))
+    store = SimpleNamespace(current=SimpleNamespace(options=read_options({}), is_set_up=False))
     async with httpx.AsyncClient() as http:
         services = Services(
             config=config,

@@ -1,0 +1,303 @@
+"""The log for people: all of it for administrators, one's own for users, a token's for its holder."""
+
+import csv
+import io
+import time
+from typing import Any
+
+import msgspec
+from blacksheep import Content, Request, Response
+from msgspec import Struct
+from sqlalchemy import ColumnElement, and_, delete, func, or_, select
+
+from edge.console.calls import TRUE, client_address, header, query, reply
+from edge.console.envelope import Refusal
+from edge.console.journal import audit
+from edge.console.limits import admit
+from edge.console.paging import Family, read_int, read_page
+from edge.console.routes import Actor, Role, Route
+from edge.services import Services
+from schema.tables import Channel, Log, Token
+
+CONSUMED = 2
+FINANCIAL = (1, 3)  # top-ups and management: kept unless named
+TOTAL_MAX = 10_000  # counted exactly up to here
+SEARCH_ROWS_MAX = 100
+EXPORT_ROWS_MAX = 100_000
+DELETE_CHUNK = 5_000
+NOW_S = 60  # what the rates of the last minute look at
+COLUMNS = tuple(Log.__table__.columns)
+
+
+class LogView(Struct):
+    """A row of the log. Quota in units, `use_time` in s, `other` is JSON as text."""
+
+    id: int
+    user_id: int
+    created_at: int
+    type: int
+    content: str
+    username: str
+    token_name: str
+    model_name: str
+    quota: int
+    prompt_tokens: int
+    completion_tokens: int
+    use_time: int
+    is_stream: bool
+    channel: int
+    channel_name: str
+    token_id: int
+    group: str
+    other: str
+    request_id: str
+    status_code: int
+
+
+class LogPage(Struct):
+    items: list[LogView]
+    total: int
+    page: int
+    page_size: int
+    total_capped: bool = False
+
+
+class Rates(Struct):
+    """Quota over the filter; calls and model tokens of the last minute."""
+
+    quota: int
+    rpm: int
+    tpm: int
+
+
+def _view(row: Any, *, admin: bool, channel_name: str = "", masked_id: bool = False) -> LogView:
+    use_time = row.use_time or (row.elapsed_time or 0) // 1000
+    return LogView(
+        row.id % 1024 if masked_id else row.id, row.user_id or 0, row.created_at or 0, row.type or 0,
+        row.content or "", row.username or "", row.token_name or "", row.model_name or "", row.quota or 0,
+        row.prompt_tokens or 0, row.completion_tokens or 0, use_time, bool(row.is_stream), row.channel_id or 0,
+        channel_name, row.token_id or 0, row.group or "", _other(row.other, admin), row.request_id or "",
+        row.status_code or 0,
+    )  # fmt: skip
+
+
+def _other(text: str | None, admin: bool) -> str:
+    """`null` where there is nothing; what only administrators may see is taken out for others."""
+    if not text:
+        return "" if admin else "null"
+    if admin or '"admin_info"' not in text:
+        return text
+    try:
+        members = msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return "null"
+    members.pop("admin_info", None)
+    return msgspec.json.encode(members).decode()
+
+
+def _pattern(column: Any, text: str) -> ColumnElement[bool]:
+    """A model's name; % stands for anything."""
+    matches: ColumnElement[bool] = column.like(text) if "%" in text else column == text
+    return matches
+
+
+def _filters(request: Request, *, admin: bool, by_type: bool = True) -> list[ColumnElement[bool]]:
+    where: list[ColumnElement[bool]] = []
+    numbers: dict[str, Any] = {"type": Log.type, "channel": Log.channel_id, "status": Log.status_code}
+    texts: dict[str, Any] = {"token_name": Log.token_name, "group": Log.group, "request_id": Log.request_id}
+    if not by_type:
+        del numbers["type"]
+    if admin:
+        texts["username"] = Log.username
+    else:
+        del numbers["channel"]
+    for name, column in numbers.items():
+        if value := read_int(query(request, name)):
+            where.append(column == value)
+    for name, column in texts.items():
+        if text := query(request, name):
+            where.append(column == text)
+    if model := query(request, "model_name"):
+        where.append(_pattern(Log.model_name, model))
+    return where
+
+
+def _times(request: Request) -> list[ColumnElement[bool]]:
+    where: list[ColumnElement[bool]] = []
+    if start := read_int(query(request, "start_timestamp")):
+        where.append(Log.created_at >= start)
+    if end := read_int(query(request, "end_timestamp")):
+        where.append(Log.created_at <= end)
+    if before := read_int(query(request, "before_id")):
+        where.append(Log.id < before)
+    return where
+
+
+async def _channel_names(services: Services, rows: Any) -> dict[int, str]:
+    ids = {row.channel_id for row in rows if row.channel_id}
+    if not ids:
+        return {}
+    async with services.engine.connect() as db:
+        found = await db.execute(select(Channel.id, Channel.name).where(Channel.id.in_(ids)))
+        return {channel_id: name or "" for channel_id, name in found}
+
+
+async def list_logs(services: Services, request: Request, actor: Actor) -> Response:
+    """One page of the whole log, the newest first."""
+    return await _page(services, request, _filters(request, admin=True), Family.USERS, admin=True)
+
+
+async def list_own_logs(services: Services, request: Request, actor: Actor) -> Response:
+    """One page of the own log, the newest first."""
+    where = [Log.user_id == actor.id, *_filters(request, admin=False)]
+    return await _page(services, request, where, Family.OWN_LOGS, admin=False)
+
+
+async def _page(
+    services: Services, request: Request, where: list[ColumnElement[bool]], family: Family, *, admin: bool
+) -> Response:
+    page = read_page(family, p=query(request, "p"), size=query(request, "page_size"))
+    conditions = [*where, *_times(request)]
+    async with services.log_engine.connect() as db:
+        some = select(Log.id).where(*conditions).limit(TOTAL_MAX + 1).subquery()
+        total = (await db.execute(select(func.count()).select_from(some))).scalar_one()
+        found = select(*COLUMNS).where(*conditions).order_by(Log.id.desc()).limit(page.size).offset(page.offset)
+        rows = (await db.execute(found)).all()
+    names = await _channel_names(services, rows) if admin else {}
+    items = [
+        _view(row, admin=admin, channel_name=names.get(row.channel_id or 0, ""), masked_id=not admin) for row in rows
+    ]
+    return reply(LogPage(items, min(total, TOTAL_MAX), page.number, page.size, total > TOTAL_MAX))
+
+
+async def search_logs(services: Services, request: Request, actor: Actor) -> Response:
+    """The newest hundred rows by type or by the beginning of their text."""
+    keyword = query(request, "keyword")
+    where = or_(Log.type == read_int(keyword), Log.content.startswith(keyword, autoescape=True))
+    return await _newest(services, [where], admin=True)
+
+
+async def search_own_logs(services: Services, request: Request, actor: Actor) -> Response:
+    """The newest hundred own rows by type."""
+    where = [Log.user_id == actor.id, Log.type == read_int(query(request, "keyword"))]
+    return await _newest(services, where, admin=False)
+
+
+async def _newest(services: Services, where: list[ColumnElement[bool]], *, admin: bool) -> Response:
+    async with services.log_engine.connect() as db:
+        found = select(*COLUMNS).where(*where).order_by(Log.id.desc()).limit(SEARCH_ROWS_MAX)
+        rows = (await db.execute(found)).all()
+    return reply([_view(row, admin=admin, masked_id=not admin) for row in rows])
+
+
+async def get_stat(services: Services, request: Request, actor: Actor) -> Response:
+    """Quota over a filter, and what happened in the last minute."""
+    return await _stat(services, request, _filters(request, admin=True, by_type=False))
+
+
+async def get_own_stat(services: Services, request: Request, actor: Actor) -> Response:
+    """The own quota over a filter, and what happened in the last minute."""
+    where = _filters(request, admin=False, by_type=False)
+    return await _stat(services, request, [Log.user_id == actor.id, *where])
+
+
+async def _stat(services: Services, request: Request, where: list[ColumnElement[bool]]) -> Response:
+    calls = [Log.type == CONSUMED, *where]
+    recent = and_(*calls, Log.created_at >= int(time.time()) - NOW_S)
+    async with services.log_engine.connect() as db:
+        total = select(func.coalesce(func.sum(Log.quota), 0)).where(*calls, *_times(request))
+        quota = (await db.execute(total)).scalar_one()
+        tokens = func.coalesce(func.sum(Log.prompt_tokens + Log.completion_tokens), 0)
+        rpm, tpm = (await db.execute(select(func.count(), tokens).where(recent))).one()
+    return reply(Rates(int(quota), int(rpm), int(tpm)))
+
+
+async def list_token_logs(services: Services, request: Request, actor: Actor) -> Response:
+    """The charges of a token, the oldest first, for whoever holds its key. Key tools on other sites read this."""
+    key = query(request, "key") or header(request, b"authorization").removeprefix("Bearer ").strip()
+    key = key.removeprefix("sk-").partition("-")[0]
+    await admit(services.redis, f"logkey:{client_address(request, services.config)}", most=30, window_s=60)
+    rows: list[Any] = []
+    if key.isascii() and key.isalnum() and len(key) <= 64:
+        async with services.engine.connect() as db:
+            found = select(Token.id, Token.key).where(Token.key == key, Token.deleted_at.is_(None))
+            token = (await db.execute(found)).first()
+        if token is not None and (token.key or "").rstrip() == key:
+            most = services.snapshots.current.options.log_by_key_rows_max
+            where = [Log.token_id == token.id, Log.type.in_((CONSUMED, 5)), *_times(request)]
+            async with services.log_engine.connect() as db:
+                newest = select(*COLUMNS).where(*where).order_by(Log.id.desc()).limit(most)
+                rows = list(reversed((await db.execute(newest)).all()))
+    response = reply([_view(row, admin=False, masked_id=True) for row in rows])
+    response.add_header(b"Access-Control-Allow-Origin", b"*")
+    return response
+
+
+async def export_logs(services: Services, request: Request, actor: Actor) -> Response:
+    """The filtered log as CSV, the newest first, at most 100 000 rows."""
+    return await _export(services, [*_filters(request, admin=True), *_times(request)], admin=True)
+
+
+async def export_own_logs(services: Services, request: Request, actor: Actor) -> Response:
+    """The own filtered log as CSV."""
+    where = [Log.user_id == actor.id, *_filters(request, admin=False), *_times(request)]
+    return await _export(services, where, admin=False)
+
+
+async def _export(services: Services, where: list[ColumnElement[bool]], *, admin: bool) -> Response:
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(LogView.__struct_fields__)
+    async with services.log_engine.connect() as db:
+        found = select(*COLUMNS).where(*where).order_by(Log.id.desc()).limit(EXPORT_ROWS_MAX)
+        for row in (await db.execute(found)).all():
+            shown = msgspec.structs.astuple(_view(row, admin=admin, masked_id=not admin))
+            writer.writerow([_cell(value) for value in shown])
+    response = Response(200, content=Content(b"text/csv; charset=utf-8", text.getvalue().encode()))
+    response.add_header(b"Content-Disposition", b'attachment; filename="log.csv"')
+    return response
+
+
+def _cell(value: Any) -> Any:
+    """A text that a spreadsheet would take for a formula is quoted."""
+    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t") else value
+
+
+async def delete_logs(services: Services, request: Request, actor: Actor) -> Response:
+    """Delete what is older than a time; top-ups and management stay unless they are named."""
+    before = read_int(query(request, "target_timestamp"))
+    if not before:
+        raise Refusal("target_required", "target timestamp is required")
+    where = [Log.created_at < before]
+    if query(request, "include_financial") not in TRUE:
+        where.append(Log.type.not_in(FINANCIAL))
+    count = 0
+    while True:
+        async with services.log_engine.begin() as db:
+            found = await db.execute(select(Log.id).where(*where).order_by(Log.id).limit(DELETE_CHUNK))
+            ids = list(found.scalars())
+            if ids:
+                await db.execute(delete(Log).where(Log.id.in_(ids)))
+        count += len(ids)
+        if len(ids) < DELETE_CHUNK:
+            break
+    async with services.engine.begin() as db:
+        await audit(db, actor, "log.delete", "log", before, rows=count)
+    return reply(count)
+
+
+_OWN = ("type", "start_timestamp", "end_timestamp", "token_name", "model_name", "group", "request_id", "status")
+_ALL = (*_OWN, "username", "channel")
+_PAGE = ("p", "page_size", "before_id")
+ROUTES = (
+    Route("GET", "/api/log/", Role.ADMIN, LogPage, list_logs, query=(*_ALL, *_PAGE)),
+    Route("GET", "/api/log/self", Role.USER, LogPage, list_own_logs, query=(*_OWN, *_PAGE)),
+    Route("GET", "/api/log/search", Role.ADMIN, list[LogView], search_logs, query=("keyword",)),
+    Route("GET", "/api/log/self/search", Role.USER, list[LogView], search_own_logs, query=("keyword",)),
+    Route("GET", "/api/log/stat", Role.ADMIN, Rates, get_stat, query=_ALL),
+    Route("GET", "/api/log/self/stat", Role.USER, Rates, get_own_stat, query=_OWN),
+    Route("GET", "/api/log/token", Role.VISITOR, list[LogView], list_token_logs, query=("key", "before_id")),
+    Route("GET", "/api/log/export", Role.ROOT, None, export_logs, query=_ALL),
+    Route("GET", "/api/log/self/export", Role.USER, None, export_own_logs, query=_OWN),
+    Route("DELETE", "/api/log/", Role.ROOT, int, delete_logs, query=("target_timestamp", "include_financial")),
+)
