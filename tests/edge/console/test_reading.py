@@ -69,8 +69,8 @@ async def test_the_log_in_the_views_of_admin_user_and_key(console):
         reply = await tool.get(f"/api/log/token?key=sk-{token['key']}")
         assert reply.headers["access-control-allow-origin"] == "*"
         rows = reply.json()["data"]
-        assert [row["model_name"] for row in rows] == ["dall-e-3", "gpt-4o"]  # the oldest first
-        assert rows[0]["other"] == "null"
+        assert [row["model_name"] for row in rows] == ["gpt-4o", "dall-e-3"]  # by id, the first one first
+        assert "admin_info" not in rows[0]["other"] and rows[1]["other"] == "null"
         assert (await tool.get("/api/log/token?key=sk-nobody")).json()["data"] == []
         assert (await tool.get("/api/log/")).status_code == 401
 
