@@ -8,7 +8,6 @@ from edge.console.ui_files import UiFiles
 from schema.tables import Log, QuotaData
 
 CHANNEL = {"type": 1, "name": "c", "key": "sk-up", "models": "gpt-4o,dall-e-3", "group": "default"}
-NOW = int(time.time())
 
 
 async def prepare(console, http):
@@ -20,20 +19,21 @@ async def prepare(console, http):
 
 
 async def add_logs(console, token):
+    now = int(time.time())
     rows = [
         {"user_id": 1, "username": "root", "type": 2, "model_name": "gpt-4o", "quota": 7, "prompt_tokens": 3,
-         "completion_tokens": 4, "created_at": NOW - 1, "token_id": token["id"], "channel_id": 1, "token_name": "t",
+         "completion_tokens": 4, "created_at": now - 1, "token_id": token["id"], "channel_id": 1, "token_name": "t",
          "other": '{"model_ratio":1.25,"admin_info":{"use_channel":["1"]}}', "content": "x"},
         {"user_id": 1, "username": "root", "type": 2, "model_name": "dall-e-3", "quota": 5, "prompt_tokens": 0,
-         "completion_tokens": 0, "created_at": NOW - 7200, "token_id": token["id"], "channel_id": 1, "token_name": "t",
+         "completion_tokens": 0, "created_at": now - 7200, "token_id": token["id"], "channel_id": 1, "token_name": "t",
          "other": None, "content": "y"},
         {"user_id": 2, "username": "bob", "type": 4, "model_name": "", "quota": 0, "prompt_tokens": 0,
-         "completion_tokens": 0, "created_at": NOW, "token_id": 0, "channel_id": 0, "token_name": "", "other": None,
+         "completion_tokens": 0, "created_at": now, "token_id": 0, "channel_id": 0, "token_name": "", "other": None,
          "content": "gift"},
     ]  # fmt: skip
     async with console.services.engine.begin() as db:
         await db.execute(insert(Log), rows)
-        hour = NOW - NOW % 3600
+        hour = now - now % 3600
         for user, quota in ((1, 7), (2, 9)):
             await db.execute(
                 insert(QuotaData).values(
@@ -80,9 +80,9 @@ async def test_logs_older_than_a_time_go_and_money_stays(console):
         token = await prepare(console, http)
         await add_logs(console, token)
         async with console.services.engine.begin() as db:
-            await db.execute(insert(Log).values(user_id=1, type=1, created_at=NOW - 9000, content="paid"))
+            await db.execute(insert(Log).values(user_id=1, type=1, created_at=int(time.time()) - 9000, content="paid"))
         assert (await http.delete("/api/log/")).json()["code"] == "target_required"
-        assert (await http.delete(f"/api/log/?target_timestamp={NOW - 3600}")).json()["data"] == 1
+        assert (await http.delete(f"/api/log/?target_timestamp={int(time.time()) - 3600}")).json()["data"] == 1
         left = (await http.get("/api/log/?type=1")).json()["data"]["items"]
         assert [row["content"] for row in left] == ["paid"]
 
@@ -116,9 +116,10 @@ async def test_series_and_billing_for_key_tools(console):
     async with console.visitor() as http:
         token = await prepare(console, http)
         await add_logs(console, token)
-        series = (await http.get(f"/api/data/?start_timestamp={NOW - 9000}&end_timestamp={NOW}")).json()["data"]
+        now = int(time.time())
+        series = (await http.get(f"/api/data/?start_timestamp={now - 9000}&end_timestamp={now}")).json()["data"]
         assert [(row["model_name"], row["count"], row["quota"]) for row in series] == [("gpt-4o", 4, 16)]
-        own = (await http.get(f"/api/data/self?start_timestamp={NOW - 9000}&end_timestamp={NOW}")).json()["data"]
+        own = (await http.get(f"/api/data/self?start_timestamp={now - 9000}&end_timestamp={now}")).json()["data"]
         assert [(row["user_id"], row["count"], row["quota"]) for row in own] == [(1, 2, 7)]
         assert not (await http.get("/api/data/self?end_timestamp=2592001")).json()["success"]
         key = {"authorization": f"Bearer sk-{token['key']}"}
