@@ -1,0 +1,1 @@
+"""What payment providers and we agree on: signatures, prices, messages. No sockets."""
