@@ -99,6 +99,13 @@ class _GuardedTransport(httpx.AsyncHTTPTransport):
         )
 
 
+def guarded_client(rules: UrlRules, timeout: httpx.Timeout) -> httpx.AsyncClient:
+    """A client for addresses that an administrator typed: whatever it is asked for, it connects to allowed addresses only."""
+    return httpx.AsyncClient(
+        transport=_GuardedTransport(GuardedBackend(rules)), timeout=timeout, trust_env=False, follow_redirects=False
+    )
+
+
 class GuardedFetcher:
     """One per process; `close` it at the end. Safe for many tasks at once."""
 

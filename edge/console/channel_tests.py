@@ -1,0 +1,99 @@
+"""Tests of channels: one now, or all of them by the workers, whose progress anybody may watch."""
+
+import secrets
+import time
+from typing import Any
+
+import msgspec
+from arq.connections import ArqRedis
+from blacksheep import Content, Request, Response
+
+from edge.console.calls import TRUE, path_id, query, reply
+from edge.console.channels import get_row
+from edge.console.envelope import Refusal
+from edge.console.routes import Actor, Role, Route
+from edge.services import Services
+from schema.dialects.providers.settings import read_settings
+from schema.migrate import read_meta
+from schema.upstreams.account import Account, read_account
+from schema.upstreams.runs import LEASE_S, RUN_LOCK, RUNS, Progress
+from schema.upstreams.tested import Bench, run_test
+
+SCOPES = ("all", "disabled", "auto_disabled")
+
+
+async def read_one(services: Services, request: Request) -> Account:
+    """The channel of the path as something that can be called. Raises Refusal."""
+    row = await get_row(services, path_id(request))
+    return await account_of(services, row)
+
+
+async def account_of(services: Services, row: Any) -> Account:
+    one_api = await read_meta(services.engine, "origin") == "one-api"
+    return read_account(row, services.vault, one_api=one_api)
+
+
+def bench_of(services: Services) -> Bench:
+    options = services.snapshots.current.options
+    return Bench(
+        engine=services.engine,
+        log_engine=services.log_engine,
+        redis=services.redis,
+        options=options,
+        settings=read_settings(options, services.config),
+    )
+
+
+def outcome(**members: Any) -> Response:
+    """Members beside `success`, as the original's tests and balances answer."""
+    return Response(200, content=Content(b"application/json", msgspec.json.encode(members)))
+
+
+async def test_one(services: Services, request: Request, actor: Actor) -> Response:
+    """Test a channel now; a failed test is an answer like any other. `time` in s."""
+    account = await read_one(services, request)
+    stream = query(request, "stream") in TRUE
+    result = await run_test(
+        bench_of(services), account, model=query(request, "model").strip(), stream=stream, actor=f"user:{actor.id}"
+    )
+    return outcome(
+        success=result.ok,
+        message=result.message,
+        time=result.ms / 1000,
+        model=result.model,
+        error_class=result.error_class,
+        first_byte_ms=result.first_byte_ms,
+        upstream_status=result.status,
+    )
+
+
+async def test_all(services: Services, request: Request, actor: Actor) -> Response:
+    """Start a run over all channels, or those of `scope`: all, disabled, auto_disabled, tag:<t>."""
+    scope = query(request, "scope") or "all"
+    if scope not in SCOPES and not scope.startswith("tag:"):
+        raise Refusal("invalid_scope", "A scope is all, disabled, auto_disabled or tag:<tag>.")
+    run_id = secrets.token_hex(8)
+    if not await services.redis.set(RUN_LOCK, run_id, nx=True, ex=LEASE_S):
+        running = await services.redis.get(RUN_LOCK)
+        raise Refusal("test_running", "A test of all channels is running.", run_id=(running or b"").decode())
+    progress = Progress(run_id=run_id, scope=scope, started_s=int(time.time()))
+    await services.redis.set(RUNS + run_id, msgspec.json.encode(progress), ex=LEASE_S * 2)
+    queue = ArqRedis(connection_pool=services.redis.connection_pool)
+    await queue.enqueue_job("test_channels", run_id, scope, True)
+    return reply({"run_id": run_id})
+
+
+async def show_run(services: Services, request: Request, actor: Actor) -> Response:
+    """How far a run is."""
+    run_id = (request.route_values or {}).get("id") or ""
+    held = await services.redis.get(RUNS + run_id)
+    if held is None:
+        raise Refusal("not_found", "There is no such run.")
+    return reply(msgspec.json.decode(held, type=Progress))
+
+
+ROUTES = (
+    Route("GET", "/api/channel/test", Role.ADMIN, dict[str, str], test_all, query=("scope",)),
+    Route("GET", "/api/channel/test/run/:id", Role.ADMIN, Progress, show_run),
+    Route("GET", "/api/channel/test/:id", Role.ADMIN, None, test_one, query=("model", "stream")),
+)
