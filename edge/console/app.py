@@ -12,6 +12,8 @@ from blacksheep import Application, Content, Request, Response, Router
 from edge.console import (
     accounts,
     billing,
+    channel_balances,
+    channel_tests,
     channels,
     content,
     data,
@@ -23,6 +25,7 @@ from edge.console import (
     setup,
     status,
     tokens,
+    upstream_models,
     users,
 )
 from edge.console.access import authorize, find_actor
@@ -44,6 +47,9 @@ ROUTES: tuple[Route, ...] = (
     *redemptions.ROUTES,
     *payments.ROUTES,
     *channels.ROUTES,
+    *channel_tests.ROUTES,
+    *channel_balances.ROUTES,
+    *upstream_models.ROUTES,
     *options.ROUTES,
     *status.ROUTES,
     *logs.ROUTES,
