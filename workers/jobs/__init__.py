@@ -4,7 +4,7 @@ import importlib
 
 from workers.jobs.job import Job
 
-MODULES = ("reap", "reconcile", "retention", "token_expiry", "orders")  # modules of this package
+MODULES = ("reap", "reconcile", "retention", "token_expiry", "orders", "channels")  # modules of this package
 
 
 def find_jobs() -> list[Job]:
