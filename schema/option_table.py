@@ -45,6 +45,10 @@ ChannelDisableThreshold|float|5|monitoring|seconds; a slower test disables the c
 AutomaticDisableChannelEnabled|bool|false|monitoring|disable channels that fail for good|失败时自动禁用渠道
 AutomaticEnableChannelEnabled|bool|false|monitoring|enable channels again when a test passes|测试通过后自动启用渠道
 AutomaticDisableKeywords|lines|@KEYWORDS|monitoring|words of an upstream error that disable the channel|触发自动禁用的关键词
+AutoDisablePolicy|enum:window,original|window|monitoring|disable after repeated errors within a window, or at the first one as new-api does|窗口内多次错误后禁用,或与 new-api 一样首次错误即禁用
+AutoDisableErrors|int|3|monitoring|errors within the window that disable a channel|窗口内多少次错误后禁用|1|1000
+AutoDisableWindowSeconds|int|300|monitoring|length of that window in seconds|该窗口的秒数|10|86400
+AutoDisableErrorPercent|int|50|monitoring|and the least share of errors among the channel's calls|且错误至少占该渠道请求的百分比|0|100
 AutoDisableKeepLast|bool|false|monitoring|never disable the last channel of a group and model|保留分组模型的最后一个渠道
 AutoEnableProbe|bool|true|monitoring|probe disabled channels at growing intervals|按递增间隔探测被禁用的渠道
 ChannelTestIntervalMinutes|int|0|monitoring|minutes between tests of all channels; 0 = off|自动测试全部渠道的间隔分钟,0 为关闭|0|525600
@@ -125,6 +129,13 @@ ForwardClientHeaders|words||relay|further client headers sent upstream|额外转
 PassUpstreamHeaders|bool|false|relay|hand rate-limit headers of upstreams to clients|透传上游限流响应头
 RealtimeAllowedOrigins|words|*|relay|origins that may open Realtime sessions|Realtime 允许的来源
 BreakerEnabled|bool|true|relay|circuit breaker per channel and model|启用熔断
+BreakerFailures|int|5|relay|failures in a row that open a breaker|连续失败多少次后熔断|1|1000
+BreakerFailurePercent|int|50|relay|share of failed calls, of at least ten within half a minute, that opens it|半分钟内失败百分比达到多少后熔断|1|100
+BreakerOpenSeconds|float|5|relay|seconds before an open breaker lets one call try; doubles each time|熔断后多少秒放行一次试探,逐次加倍|0.1|3600
+BreakerOpenSecondsMax|float|30|relay|longest such pause in seconds|试探间隔上限秒数|0.1|3600
+BreakerFirstByteSeconds|float|0|relay|a slower first byte counts as a failure; 0 = never|首字节超过该秒数视为失败,0 为从不|0|3600
+CooldownSeconds|float|5|relay|pause after a 429 that names no time of its own|未给出等待时间的 429 之后的冷却秒数|0|300
+ChannelChoice|enum:weighted,fastest,cheapest|weighted|relay|inside a priority: by weight alone, the faster one of two drawn, or the lowest cost first|同优先级内的选择方式:按权重、两者取快、成本优先
 # payment
 PayAddress|url||payment|epay gateway|易支付网关地址
 EpayId|str||payment|epay merchant|易支付商户号

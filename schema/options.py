@@ -71,6 +71,10 @@ class Options(Struct, frozen=True, kw_only=True):
     automatic_disable_channel_enabled: bool
     automatic_enable_channel_enabled: bool
     automatic_disable_keywords: tuple[str, ...]
+    auto_disable_policy: str
+    auto_disable_errors: int
+    auto_disable_window_seconds: int
+    auto_disable_error_percent: int
     auto_disable_keep_last: bool
     auto_enable_probe: bool
     channel_test_interval_minutes: int
@@ -145,6 +149,13 @@ class Options(Struct, frozen=True, kw_only=True):
     pass_upstream_headers: bool
     realtime_allowed_origins: tuple[str, ...]
     breaker_enabled: bool
+    breaker_failures: int
+    breaker_failure_percent: int
+    breaker_open_seconds: float
+    breaker_open_seconds_max: float
+    breaker_first_byte_seconds: float
+    cooldown_seconds: float
+    channel_choice: str
     pay_address: str
     epay_id: str
     epay_key: str
