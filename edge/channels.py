@@ -4,15 +4,15 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
-import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from edge.relay.choose import Tiers, build_tiers
-from schema import tables
 from schema.dialects.providers.base import ChannelView, Provider
-from schema.dialects.providers.registry import get_provider
-from schema.providers import provider_of
 from schema.secrets import Vault
+from schema.upstreams.account import key_name, read_account, read_object, split_names
+
+__all__ = ["RoutedChannel", "index_channels", "read_channel", "read_object", "split_names"]
 
 
 class RoutedChannel(Struct, frozen=True):
@@ -30,62 +30,62 @@ class RoutedChannel(Struct, frozen=True):
     status_mapping: dict[str, str]
     auto_ban: bool
     cache_ratio: Decimal | None  # of this channel, 0-1; wins over the option
+    keys: tuple["RoutedChannel", ...] = ()  # of a multi-key channel: the same channel with each key that still works
+    multi_key: str = ""  # random or round_robin, where `keys` are
+    key_no: int = 0  # which of the keys this one has
+    key_name: str = ""  # of a multi-key channel's key, for events; tells nothing of the key
+    key_names: frozenset[str] = frozenset()  # of all keys that still worked when this was read
+    drained: bool = False  # no new calls
+    concurrency_max: int = 0  # calls at once; 0: any
+    per_minute_max: int = 0  # calls a minute; 0: any
+    cost: float = 1.0  # relative price at the upstream, for the choice `cheapest`
 
 
-def read_object(text: str | None) -> dict[str, Any]:
-    """A JSON object of a column; empty for '', NULL and what is no object."""
-    if not text or not text.strip():
-        return {}
-    try:
-        value = msgspec.json.decode(text)
-    except msgspec.DecodeError:
-        return {}
-    return value if isinstance(value, dict) else {}
-
-
-def split_names(text: str | None) -> tuple[str, ...]:
-    """A comma list, trimmed, without empty and repeated names."""
-    return tuple(dict.fromkeys(name for part in (text or "").split(",") if (name := part.strip())))
-
-
-def read_channel(row: tables.Channel, vault: Vault, *, one_api: bool) -> RoutedChannel:
-    """Raises schema.secrets.SealError when the key cannot be opened."""
-    name = row.provider or provider_of(row.type or 0, one_api=one_api)
-    setting = read_object(vault.unseal(row.setting or ""))
-    models = split_names(row.models)
+def read_channel(row: Any, vault: Vault, *, one_api: bool) -> RoutedChannel:
+    """`row` has the columns of `channels`. Raises schema.secrets.SealError when the key cannot be opened."""
+    account = read_account(row, vault, one_api=one_api)
+    setting = account.view.setting
     ratio = setting.get("cache_ratio")
-    return RoutedChannel(
-        id=row.id,
+    channel = RoutedChannel(
+        id=account.id,
         priority=row.priority or 0,
         weight=max(0, row.weight or 0),
-        type=row.type or 0,
-        view=ChannelView(
-            id=row.id,
-            provider=name,
-            key=vault.unseal(row.key or "").strip(),
-            type=row.type or 0,
-            base_url=(row.base_url or "").strip(),
-            other=(row.other or "").strip(),
-            organization=row.open_ai_organization or "",
-            setting=setting,
-            system_prompt=row.system_prompt or "",
-            param_override=read_object(row.param_override),
-            models=frozenset(models),
-        ),
-        provider=get_provider(name),
-        groups=split_names(row.group),
-        models=models,
-        model_mapping={k: v for k, v in read_object(row.model_mapping).items() if isinstance(v, str) and v},
-        status_mapping={k: v for k, v in read_object(row.status_code_mapping).items() if isinstance(v, str)},
-        auto_ban=row.auto_ban == 1,
+        type=account.type,
+        view=account.view,
+        provider=account.provider,
+        groups=account.groups,
+        models=account.models,
+        model_mapping=account.model_mapping,
+        status_mapping=account.status_mapping,
+        auto_ban=account.auto_ban,
         cache_ratio=Decimal(str(ratio)) if isinstance(ratio, int | float) and 0 <= ratio <= 1 else None,
+        key_name=key_name(account.keys[0]) if account.multi_key and account.keys else "",
+        drained=account.info.get("drained") is True,
+        concurrency_max=_whole(setting.get("concurrency_max")),
+        per_minute_max=_whole(setting.get("per_minute_max")),
+        cost=float(cost) if isinstance(cost := setting.get("cost"), int | float) and cost >= 0 else 1.0,
     )
+    if not account.multi_key:
+        return channel
+    names = [key_name(key) for key in account.keys]
+    channel = replace(channel, key_names=frozenset(names))
+    variants = tuple(
+        replace(channel, view=replace(account.view, key=key), key_no=number, key_name=names[number])
+        for number, key in enumerate(account.keys)
+    )
+    return replace(channel, keys=variants, multi_key=account.multi_key)
+
+
+def _whole(value: Any) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
 
 
 def index_channels(channels: Iterable[RoutedChannel]) -> dict[tuple[str, str], Tiers]:
     """(group, model) -> tiers."""
     found: dict[tuple[str, str], list[RoutedChannel]] = {}
     for channel in channels:
+        if channel.drained or (channel.multi_key and not channel.keys):
+            continue
         for group in channel.groups:
             for model in channel.models:
                 found.setdefault((group, model), []).append(channel)

@@ -1,0 +1,109 @@
+"""The relay's one door to channel health: choose, begin, tell how it ended."""
+
+import time
+from collections.abc import Collection
+from random import Random
+from typing import Any
+
+from msgspec.structs import replace
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from edge.channels import RoutedChannel
+from edge.health.board import Attempt, Board
+from edge.health.breaker import read_rules
+from edge.health.pick import Picker, Wish
+from edge.health.sharing import Sharing
+from edge.health.verdicts import Verdicts, find_verdict
+from edge.redis_pipe import RedisPipe
+from edge.relay.retry import Failure
+from edge.snapshot import EdgeSnapshot
+from schema.dialects.neutral import UpstreamError
+from schema.options import Options
+from schema.upstreams.rules import class_of
+from schema.upstreams.status import Evidence
+from schema.usage import UsageRecord
+
+CUTS_MAX = 10_000  # calls whose stream was cut and which have not ended yet
+
+
+class Health:
+    """One per process."""
+
+    def __init__(self, engine: AsyncEngine, redis: Any, pipe: RedisPipe, *, host: str = "") -> None:
+        self.board = Board()
+        self.picker = Picker(self.board, Random())
+        self.sharing = Sharing(self.board, pipe, host)
+        self.verdicts = Verdicts(engine, redis, self.board)
+        self._options: Options | None = None
+        self._cuts: set[str] = set()
+
+    def choose(
+        self, snapshot: EdgeSnapshot, wish: Wish, *, attempt: int, tried: Collection[int]
+    ) -> RoutedChannel | None:
+        """`attempt` 0 is the first one; see Picker.pick."""
+        if snapshot.options is not self._options:
+            self._options = snapshot.options
+            self.board.rules = read_rules(snapshot.options)
+        return self.picker.pick(snapshot, wish, attempt=attempt, tried=tried, now=time.monotonic())
+
+    def begin(self, channel: RoutedChannel, model: str) -> Attempt:
+        """Every attempt that began must also be `left`."""
+        return self.board.begin(channel, model, time.monotonic())
+
+    def settled(self, record: UsageRecord) -> None:
+        """A call's charge; comes before the attempt is told to have succeeded."""
+        if record.error_code:
+            return
+        usage = record.usage
+        key = (record.channel_id, record.model)
+        self.board.spent(key, usage.prompt_tokens, usage.completion_tokens, record.quota)
+        if record.cut and len(self._cuts) < CUTS_MAX:
+            self._cuts.add(record.request_id)
+
+    def succeeded(
+        self, attempt: Attempt, request_id: str, first_byte_unix_ms: int, *, stream: bool, gone: bool
+    ) -> None:
+        """The client got its answer, whole or cut.
+
+        Args:
+            first_byte_unix_ms: when the upstream's first byte came, Unix ms.
+            gone: the client left, or we ended the call: a cut is not the channel's fault.
+        """
+        now = time.monotonic()
+        if request_id in self._cuts:
+            self._cuts.discard(request_id)
+            self.board.failed(attempt, now, "client_gone" if gone else "bad_response")
+            return
+        begun_unix_ms = time.time() * 1000 - (now - attempt.started) * 1000
+        self.board.succeeded(attempt, now, max(0.0, first_byte_unix_ms - begun_unix_ms), stream=stream)
+
+    def failed(
+        self, attempt: Attempt, failure: Failure, error: UpstreamError, options: Options, *, request_id: str, gone: bool
+    ) -> Failure:
+        """The failure as the retry policy must see it: whether the account is dead is known here."""
+        now = time.monotonic()
+        channel, model = attempt.channel, attempt.key[1]
+        if gone:
+            self.board.failed(attempt, now, "client_gone")
+            return failure
+        kind = class_of(failure.status, error.code, error.type)
+        verdict = find_verdict(channel, failure.status, failure.mapped_status, error, options)
+        if verdict is not None and kind in ("other", "bad_response"):
+            kind = "quota" if verdict.rule in (6, 7) else "auth"  # some providers report dead accounts as 400
+        self.board.failed(attempt, now, kind, retry_after_s=failure.retry_after_s)
+        if verdict is None:
+            return failure
+        evidence = Evidence(
+            actor=f"rule:{verdict.rule}", message=error.message or f"bad response status code {failure.status}",
+            status_code=failure.status, keyword=verdict.keyword, model=model, request_id=request_id,
+            attempts=self.verdicts.attempts(channel.id),
+        )  # fmt: skip
+        self.verdicts.consider(channel, verdict, options, now=now, evidence=evidence)
+        return replace(failure, dead_account=True)
+
+    def left(self, attempt: Attempt) -> None:
+        self.board.left(attempt)
+
+    async def close(self) -> None:
+        await self.verdicts.close()
+        await self.sharing.publish()
