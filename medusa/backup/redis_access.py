@@ -1,0 +1,59 @@
+"""Redis for commands: the one of REDIS_CONN_STRING, that of a running gateway, or an embedded one started for a moment."""
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from redis.asyncio import Redis
+
+from medusa.child import Child
+from medusa.preflight import CannotStart, check_redis, lock_folder
+from medusa.valkey import find_socket, valkey_command, wait_for_valkey
+from schema.config import Config
+from schema.ledger.keys import WORKERS
+
+GRACE_S = 60.0  # it syncs its append-only file
+
+
+@asynccontextmanager
+async def open_redis(config: Config, *, alone: bool = False) -> AsyncIterator[Any]:
+    """A client. `alone`: raise CannotStart while a gateway runs, and keep another from starting."""
+    if config.redis_url:
+        await check_redis(config.redis_url, patience_s=10)
+        async with _client(config.redis_url) as redis:
+            if alone and await redis.zcount(WORKERS, int(time.time() * 1000), "+inf"):
+                raise CannotStart("Workers are running on this Redis: stop every edge and worker first.")
+            yield redis
+        return
+    socket = find_socket(config.data_dir)
+    try:
+        lock = lock_folder(config.data_dir)
+    except CannotStart:
+        if alone:
+            raise
+        await wait_for_valkey(socket, patience_s=10)
+        async with _client(f"unix://{socket}") as redis:
+            yield redis
+        return
+    socket.unlink(missing_ok=True)  # the lock says that nobody listens there
+    child = Child("valkey", valkey_command(config.data_dir, socket), dict(os.environ), grace_s=GRACE_S)
+    try:
+        await child.start()
+        await wait_for_valkey(socket)
+        async with _client(f"unix://{socket}") as redis:
+            yield redis
+    finally:
+        await asyncio.shield(child.stop())
+        lock.close()
+
+
+@asynccontextmanager
+async def _client(address: str) -> AsyncIterator[Any]:
+    redis = Redis.from_url(address, socket_connect_timeout=5)
+    try:
+        yield redis
+    finally:
+        await redis.aclose()
