@@ -14,6 +14,7 @@ from redis.asyncio import Redis
 
 from edge.console.app import create_console
 from edge.exposition import Exposition
+from edge.health.watch import Health
 from edge.probes import PROBES, Probes
 from edge.redis_pipe import RedisPipe
 from edge.relay.call import Relay
@@ -62,10 +63,12 @@ class Edge:
         self.exposition = Exposition(data_dir / "metrics", spool.path.stem, self.pipe, self._gauges)
         meters = self.exposition.meters
         self.settling = Settling(hot, self.pipe, read_truth, spool, meters, admitted_max=config.admit_without_redis)
-        self.relay = Relay(config, self.snapshots, Callers(self.engine), hot, self.settling, meters)
+        self.redis = Redis.from_url(config.redis_url, max_connections=config.redis_pool_size * 5)
+        self.health = Health(self.engine, self.redis, self.pipe, host=config.node_name)
+        meters.on_settled = self.health.settled
+        self.relay = Relay(config, self.snapshots, Callers(self.engine), hot, self.settling, meters, self.health)
         self.probes = Probes(config, self.pipe, self.engine, self.settling, self.exposition, self.snapshots)
         self.log_engine = self._open(config.log_sql_dsn) if config.log_sql_dsn else self.engine
-        self.redis = Redis.from_url(config.redis_url, max_connections=config.redis_pool_size * 5)
         self.http = httpx.AsyncClient(timeout=COLD_TIMEOUT_S, follow_redirects=False)
         self.services = Services(
             config=config,
@@ -91,6 +94,7 @@ class Edge:
         background = (
             self.snapshots.run,
             self.relay.open.run,
+            self.health.sharing.run,
             self.settling.run,
             self.exposition.run,
             self.probes.lag.run,
@@ -135,6 +139,7 @@ class Edge:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.console.stop()
+        await self.health.close()
         await self.settling.close()
         self.exposition.publish()
         await self.pipe.close()

@@ -5,6 +5,7 @@ all processes of a machine are summed when somebody asks (`edge.exposition`).
 """
 
 from bisect import bisect_left
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -69,6 +70,7 @@ class Meters:
     def __init__(self, figures: Figures | None = None) -> None:
         """`figures`: of the process whose place this one takes; its counters go on."""
         old = figures or Figures()
+        self.on_settled: Callable[[UsageRecord], None] | None = None  # told of every settled call
         self._counters = {
             name: {tuple(key.split("\t")) if key else (): value for key, value in values.items()}
             for name, values in old.counters.items()
@@ -98,6 +100,8 @@ class Meters:
 
     def settled(self, record: UsageRecord) -> None:
         """Model tokens and money of one call."""
+        if self.on_settled is not None:
+            self.on_settled(record)
         tokens, usage = self._tokens, record.usage
         tokens[_PROMPT] = tokens.get(_PROMPT, 0) + usage.prompt_tokens
         tokens[_COMPLETION] = tokens.get(_COMPLETION, 0) + usage.completion_tokens

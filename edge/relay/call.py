@@ -7,8 +7,7 @@ import asyncio
 import os
 import time
 from collections.abc import Awaitable, Callable
-from random import Random
-from typing import Any, cast
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
@@ -17,9 +16,10 @@ from msgspec.structs import replace
 from sqlalchemy.exc import SQLAlchemyError
 
 from edge.channels import RoutedChannel
+from edge.health.pick import Wish
+from edge.health.watch import Health
 from edge.metrics import Meters
 from edge.relay.callers import Caller, Callers
-from edge.relay.choose import choose
 from edge.relay.gate import authenticate, check_model, group_in_effect, read_key
 from edge.relay.lanes import origin_of, request_head
 from edge.relay.open_calls import OpenCalls
@@ -100,10 +100,17 @@ class Relay:
     """Shared by all calls of a process."""
 
     def __init__(
-        self, config: Config, snapshots: Snapshots, callers: Callers, hot: HotLedger, settling: Settling, meters: Meters
+        self,
+        config: Config,
+        snapshots: Snapshots,
+        callers: Callers,
+        hot: HotLedger,
+        settling: Settling,
+        meters: Meters,
+        health: Health,
     ) -> None:
         self.config, self.snapshots, self.callers, self.hot = config, snapshots, callers, hot
-        self.settling, self.meters = settling, meters
+        self.settling, self.meters, self.health = settling, meters, health
         self.draining = False  # the process is about to end: keep-alive connections are to move on
         self.http = Http1Client()
         self.proxied = ProxiedClient()
@@ -113,7 +120,6 @@ class Relay:
             file_s_max=config.user_content_request_timeout_s,
         )
         self.facts: dict[int, frozenset[str]] = {}  # channel -> what its answers taught, until the channel is edited
-        self.rng = Random()
         self.open = OpenCalls(hot, config.hold_deadline_s)
 
     def end_all(self) -> None:
@@ -204,12 +210,20 @@ class _LiveCall:
                 await self._hold(snapshot)
                 relay.open.calls[self.request_id] = self
             self.tried.append(channel.id)
+            begun = relay.health.begin(channel, wanted.model)
             try:
                 await self._attempt(snapshot)
                 relay.meters.attempt(channel.id, "ok")
+                gone, first_ms = self.gone or self.ended_by is not None, self.started_ms + self.first_byte_ms
+                relay.health.succeeded(begun, self.request_id, first_ms, stream=self.stream, gone=gone)
                 return
             except _AttemptFailed as failed:
                 last = failed.error
+                gone = self.gone or self.ended_by is not None
+                failed.failure = relay.health.failed(
+                    begun, failed.failure, last, snapshot.options, request_id=self.request_id, gone=gone
+                )
+                policy = policy if not begun.trial else replace(policy, attempts_max=policy.attempts_max + 1)
                 relay.meters.failed(channel.id, failed.failure.status, last, gone=self.gone)
                 if self.gone:
                     raise Refused(499, "client_gone", "The client left before it was answered.") from None
@@ -236,6 +250,8 @@ class _LiveCall:
                 if decision.same_channel:
                     self.tried.pop()
                     await asyncio.sleep(decision.delay_ms / 1000)
+            finally:
+                relay.health.left(begun)
         if last is None:
             raise no_channel(self.group, wanted.model)
         await self._fail(last)
@@ -269,16 +285,9 @@ class _LiveCall:
             channel = snapshot.channels.get(pinned)
             if channel is None:
                 raise Refused(403, "channel_disabled", "The pinned channel does not exist or is disabled.")
-            return channel
-        return choose(
-            snapshot.tiers.get((self.group, model), ()),
-            attempt=attempt - 1,
-            tried=self.tried,
-            fits=lambda c: cast(RoutedChannel, c).provider.supports(self.mode, cast(RoutedChannel, c).view, model),
-            healthy=_healthy,
-            policy=snapshot.options.retry_tier_policy,
-            rng=self.relay.rng,
-        )  # type: ignore[return-value]  # the tiers hold RoutedChannels
+            return channel.keys[0] if channel.keys else channel
+        wish = Wish(self.group, model, self.mode, self.wanted.conversation if snapshot.options.affinity_enabled else "")
+        return self.relay.health.choose(snapshot, wish, attempt=attempt - 1, tried=self.tried)
 
     async def _hold(self, snapshot: EdgeSnapshot) -> None:
         hot, caller, wanted = self.relay.hot, self.caller, self.wanted
@@ -336,7 +345,7 @@ class _LiveCall:
     async def _attempt(self, snapshot: EdgeSnapshot) -> None:
         channel, model = self.channel, self.wanted.model
         upstream_model = channel.model_mapping.get(model, model)
-        key = (channel.id, upstream_model, self.stream, self.headers.get(b"accept", b""))
+        key = (channel.id, channel.key_no, upstream_model, self.stream, self.headers.get(b"accept", b""))
         lane = None
         if self.mode == "chat" and self.dialect == "openai" and not self.scope.get("query_string"):
             lane = snapshot.lanes.find(key, self.headers)
@@ -800,10 +809,6 @@ class _LiveCall:
                 await self.relay.hot.release(self.request_id, self.caller.user_id)
             except (*REFUSES, SpoolError):
                 log.warning("hold_left_to_the_reaper", request_id=self.request_id)
-
-
-def _healthy(_: object) -> bool:
-    return True
 
 
 _TALKS = frozenset({"chat", "completion", "responses"})  # modes with an answer of tokens

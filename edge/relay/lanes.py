@@ -22,7 +22,7 @@ LANES_MAX = 4096  # kinds of calls; a client that invents Accept headers must no
 _END = b"\r\naccept-encoding: identity\r\n\r\n"
 _SAME = ("prepare", "draft", "chat", "chat_wire", "finish", "accept", "sign")  # what a provider must not have changed
 
-Key = tuple[int, str, bool, bytes]  # channel, upstream model, stream, the client's Accept
+Key = tuple[int, int, str, bool, bytes]  # channel, number of its key, upstream model, stream, the client's Accept
 
 
 class Lane(Struct, frozen=True):

@@ -36,6 +36,7 @@ class Wanted(Struct, frozen=True):
     exact_tokens: int | None = None
     characters: str = ""  # text of a speech whose model counts tokens
     group: str = ""  # playground only
+    conversation: str = ""  # calls with the same name profit from the same prompt cache; '' = not told
 
 
 class _Json(Struct, frozen=True):
@@ -46,6 +47,9 @@ class _Json(Struct, frozen=True):
     max_output_tokens: int | None = None
     stream_options: dict[str, Any] | None = None
     group: str | None = None
+    prompt_cache_key: Any = None
+    user: Any = None
+    metadata: Any = None
 
 
 class _Limits(Struct, frozen=True, rename="camel"):
@@ -72,6 +76,7 @@ def read_wanted(place: Place, body: bytes, headers: Mapping[bytes, bytes]) -> Wa
             _limit(held),
             bool((held.stream_options or {}).get("include_usage")),
             group=held.group or "",
+            conversation=_conversation(held),
         )
         if place.dialect == "gemini":
             config = _read_gemini(body).generation_config
@@ -83,6 +88,14 @@ def read_wanted(place: Place, body: bytes, headers: Mapping[bytes, bytes]) -> Wa
     if not wanted.model:
         raise Refused(400, "invalid_request", "model is required")
     return _with_facts(place, body, wanted)
+
+
+def _conversation(held: _Json) -> str:
+    """As OpenAI's clients name it (`prompt_cache_key`, formerly `user`), or Claude's (`metadata.user_id`)."""
+    told = held.prompt_cache_key or held.user
+    if not told and isinstance(held.metadata, dict):
+        told = held.metadata.get("user_id")
+    return told if isinstance(told, str) else ""
 
 
 def _limit(held: _Json) -> int:
