@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
 from medusa.child import Child
 from medusa.preflight import CannotStart, check_redis, lock_folder
@@ -48,6 +49,18 @@ async def open_redis(config: Config, *, alone: bool = False) -> AsyncIterator[An
     finally:
         await asyncio.shield(child.stop())
         lock.close()
+
+
+@asynccontextmanager
+async def find_running(config: Config) -> AsyncIterator[Any | None]:
+    """A client of the Redis that runs; None when nothing answers. Starts nothing."""
+    async with _client(config.redis_url or f"unix://{find_socket(config.data_dir)}") as redis:
+        try:
+            await redis.ping()
+        except (RedisError, OSError):
+            yield None
+            return
+        yield redis
 
 
 @asynccontextmanager
