@@ -19,7 +19,8 @@ CELLS_MAX = 50_000  # channels times models of one minute; beyond it models shar
 BREAKERS_MAX = 50_000
 SLOW_SHARE = 0.2  # weight of the newest first byte in the running mean
 
-Key = tuple[int, str]
+Key = tuple[int, str]  # channel and model; '' = all models, KEY + name = one key of several
+KEY = "key:"
 
 
 class Attempt(Struct, gc=False):
@@ -30,6 +31,12 @@ class Attempt(Struct, gc=False):
     started: float
     trial: bool  # half open: it decides
     ended: bool = False
+
+
+def places(channel: RoutedChannel, key: Key) -> tuple[Key, ...]:
+    """Whose breakers an attempt concerns."""
+    whole = (key[0], "")
+    return (key, whole, (key[0], KEY + channel.key_name)) if channel.key_name else (key, whole)
 
 
 class Ceiling(Struct):
@@ -65,7 +72,7 @@ class Board:
         trial = False
         key = (number, model)
         if self.breakers:
-            for at in (key, (number, "")):
+            for at in places(channel, key):
                 breaker = self.breakers.get(at)
                 if breaker is not None and breaker.begin(now):
                     trial = True
@@ -76,7 +83,7 @@ class Board:
         """Whatever happened. A trial that nobody judged makes room for the next one."""
         self.in_flight[attempt.key[0]] -= 1
         if attempt.trial and not attempt.ended:
-            self._for_each(attempt.key, lambda breaker: breaker.undecided())
+            self._for_each(attempt, lambda breaker: breaker.undecided())
 
     def succeeded(self, attempt: Attempt, now: float, first_byte_ms: float, *, stream: bool) -> None:
         """`first_byte_ms` from the attempt's start; -1 when there was none to be seen."""
@@ -95,7 +102,7 @@ class Board:
             if limit and first_byte_ms > limit:
                 self._fail(key, now, "timeout")
             else:
-                self._for_each(key, lambda breaker: breaker.success(now))
+                self._for_each(attempt, lambda breaker: breaker.success(now))
         elif self.rules.first_byte_ms_max and first_byte_ms > self.rules.first_byte_ms_max:
             self._fail(key, now, "timeout")
 
@@ -109,7 +116,7 @@ class Board:
             cell.excused += 1
             answered = error_class != "client_gone"  # it told the client what is wrong: it is alive
             if self.breakers:
-                self._for_each(key, (lambda b: b.success(now)) if answered else (lambda b: b.undecided()))
+                self._for_each(attempt, (lambda b: b.success(now)) if answered else (lambda b: b.undecided()))
             return
         cell.failed += 1
         if error_class == "rate_limit":
@@ -120,15 +127,12 @@ class Board:
             breaker.cool(now, retry_after_s or self.rules.cooldown_s)
             self._changed(breaker)
         elif error_class in DEAD:
-            self._fail((key[0], ""), now, error_class, in_a_row=DEAD_IN_A_ROW)
-            if attempt.trial:
-                self._for_each(key, lambda breaker: breaker.undecided())
+            name = attempt.channel.key_name  # of several keys only this one is dead
+            self._fail((key[0], KEY + name if name else ""), now, error_class, in_a_row=DEAD_IN_A_ROW)
+            self._for_each(attempt, lambda breaker: breaker.undecided())
         else:
             self._fail(key, now, error_class)
-            if attempt.trial:
-                whole = self.breakers.get((key[0], ""))
-                if whole is not None and whole.undecided():
-                    self._changed(whole)
+            self._for_each(attempt, lambda breaker: breaker.undecided())
 
     def _fail(self, key: Key, now: float, error_class: str, *, in_a_row: int = 0) -> None:
         breaker = self._breaker(key, now)
@@ -163,6 +167,11 @@ class Board:
         own, whole = breakers.get((channel_id, model)), breakers.get((channel_id, ""))
         return max(own.blocked(now) if own else 0, whole.blocked(now) if whole else 0)
 
+    def key_blocked(self, channel: RoutedChannel, now: float) -> bool:
+        """A key of several that was refused lately."""
+        breaker = self.breakers.get((channel.id, KEY + channel.key_name))
+        return breaker is not None and breaker.blocked(now) > 0
+
     def full(self, channel: RoutedChannel, now: float) -> bool:
         """At a ceiling of its own; the ceilings are shared out evenly among the edges."""
         if channel.concurrency_max:
@@ -191,9 +200,9 @@ class Board:
             found = self.breakers[key] = Breaker(now)
         return found
 
-    def _for_each(self, key: Key, what: Callable[[Breaker], bool]) -> None:
-        """Of the model and of the whole channel, where such breakers exist."""
-        for at in (key, (key[0], "")):
+    def _for_each(self, attempt: Attempt, what: Callable[[Breaker], bool]) -> None:
+        """Of the model, of the whole channel and of the key, where such breakers exist."""
+        for at in places(attempt.channel, attempt.key):
             breaker = self.breakers.get(at)
             if breaker is not None and what(breaker):
                 self._changed(breaker)

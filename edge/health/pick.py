@@ -73,7 +73,7 @@ class Picker:
         for place in order:
             found = self._draw(self._list(tiers[place], place, wish, now), wish, tried, now, snapshot)
             if found is not None:
-                return self._with_key(found)
+                return self._with_key(found, now)
         for level in (1, 2):
             for place in order:
                 left = [
@@ -84,7 +84,7 @@ class Picker:
                     and not board.full(channel, now)
                 ]
                 if left:
-                    return self._with_key(self._rng.choices(left, [c.weight + BASE_WEIGHT for c in left])[0])
+                    return self._with_key(self._rng.choices(left, [c.weight + BASE_WEIGHT for c in left])[0], now)
         return None
 
     def _fit(self, tier: Tier, place: int, wish: Wish) -> tuple[RoutedChannel, ...]:
@@ -171,12 +171,14 @@ class Picker:
                 return channel
         return None
 
-    def _with_key(self, channel: RoutedChannel) -> RoutedChannel:
-        """A multi-key channel with the key whose turn it is."""
+    def _with_key(self, channel: RoutedChannel, now: float) -> RoutedChannel:
+        """A multi-key channel with the key whose turn it is; keys that were refused lately wait."""
         keys = channel.keys
         if not keys:
             return channel
+        if self._board.breakers:
+            keys = tuple(key for key in keys if not self._board.key_blocked(key, now)) or keys
         if channel.multi_key == "random":
             return keys[int(self._rng.random() * len(keys))]
-        turn = self._turns[channel.id] = (self._turns.get(channel.id, -1) + 1) % len(keys)
-        return keys[turn]
+        turn = self._turns[channel.id] = self._turns.get(channel.id, -1) + 1
+        return keys[turn % len(keys)]

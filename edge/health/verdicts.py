@@ -60,7 +60,7 @@ class Verdicts:
         if not (options.automatic_disable_channel_enabled and channel.auto_ban):
             return False
         account = (channel.id, channel.key_name)
-        attempts = self.attempts(channel.id)
+        attempts = 0 if channel.key_name else self.attempts(channel.id)  # one key of several: see `worked`
         if not self._enough(account, options, now, attempts):
             return False
         if account in self._pending or len(self._pending) >= PENDING_MAX:
@@ -82,6 +82,10 @@ class Verdicts:
         if enough:
             errors.clear()
         return enough
+
+    def worked(self, channel: RoutedChannel) -> None:
+        """A key of several that serves is not dead, whatever happened before."""
+        self._errors.pop((channel.id, channel.key_name), None)
 
     def attempts(self, channel_id: int) -> int:
         """Of the minute at hand, all models."""

@@ -74,6 +74,8 @@ class Health:
             self._cuts.discard(request_id)
             self.board.failed(attempt, now, "client_gone" if gone else "bad_response")
             return
+        if attempt.channel.key_name:
+            self.verdicts.worked(attempt.channel)
         begun_unix_ms = time.time() * 1000 - (now - attempt.started) * 1000
         self.board.succeeded(attempt, now, max(0.0, first_byte_unix_ms - begun_unix_ms), stream=stream)
 

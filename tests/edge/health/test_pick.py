@@ -169,6 +169,17 @@ def test_keys_take_turns(make_channel, make_snapshot):
     assert Chooser(make_snapshot(make_channel(1, drained=True))).pick() is None
 
 
+def test_a_refused_key_waits_and_its_channel_serves_with_the_others(make_channel, make_snapshot):
+    keys = tuple(make_channel(1, key_no=n, key_name=str(n)) for n in range(3))
+    chooser = Chooser(make_snapshot(make_channel(1, keys=keys, multi_key="round_robin"), make_channel(2, priority=-1)))
+    for _ in range(2):
+        chooser.call(keys[1], 0.0, "auth")
+    assert {chooser.pick(1.0).key_no for _ in range(10)} == {0, 2} and chooser.pick(1.0).id == 1
+    assert 1 in {chooser.pick(5.1).key_no for _ in range(10)}, "tried again after its pause"
+    chooser.call(keys[1], 5.2, "ok")
+    assert {chooser.pick(5.3).key_no for _ in range(10)} == {0, 1, 2}
+
+
 @pytest.mark.parametrize("ill", [0, 1500])
 def test_choice_is_cheap_with_2000_channels(make_channel, make_snapshot, ill):
     """Measured 3 us a choice, 2 us for begin, end and leave; the bound leaves room for a busy machine."""
