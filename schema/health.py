@@ -106,3 +106,26 @@ write_cells = msgspec.msgpack.Encoder().encode
 read_cells = msgspec.msgpack.Decoder(list[MinuteCell]).decode
 write_node = msgspec.msgpack.Encoder().encode
 read_node = msgspec.msgpack.Decoder(NodeState).decode
+write_cell = msgspec.msgpack.Encoder().encode
+read_cell = msgspec.msgpack.Decoder(Cell).decode
+STEPS = {600: 48 * 3600, 3600: 90 * 86_400, 86_400: 730 * 86_400}  # spans of SQL's cells and how long each is kept, s
+THROUGH = "channel_health_through"  # in mx_meta: the first minute that is not merged yet
+ERRORS = "mx:health:e:"  # + channel: hash of edge and fingerprint -> Sample
+ERRORS_KEPT_S = 7 * 86_400
+
+
+class Sample(msgspec.Struct, array_like=True):
+    """Failures of a channel that look alike, as one edge met them."""
+
+    error_class: str
+    status: int
+    message: str  # of the first one, without keys, addresses and numbers
+    model: str
+    first_s: int
+    last_s: int
+    count: int
+    request_ids: list[str]  # the newest few
+
+
+write_sample = msgspec.msgpack.Encoder().encode
+read_sample = msgspec.msgpack.Decoder(Sample).decode

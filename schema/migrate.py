@@ -36,7 +36,7 @@ from schema.tables import Base, LedgerEntry, Token, User
 
 log = structlog.get_logger(__name__)
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2  # 2: mx_channel_health
 _META = Base.metadata.tables["mx_meta"]
 _LOGS = Base.metadata.tables["logs"]
 _CURSORS = Base.metadata.tables["mx_settle_cursors"]  # the logs have their own positions in the stream
@@ -166,7 +166,8 @@ def _apply(connection: Connection) -> list[str]:
     for table, column, kind in _too_narrow(connection):
         _widen(connection, table, column, kind)
         steps.append(f"widened {table}.{column}")
-    steps += _fill(connection, origin)
+    adopted = connection.execute(_META.select().where(Meta.key == "schema_version")).first() is not None
+    steps += _fill(connection, origin, opening=not adopted)
     _write_meta(connection, "schema_version", str(SCHEMA_VERSION), replace=True)
     for step in steps:
         log.info("migrated", step=step)
@@ -264,12 +265,16 @@ def _widen(connection: Connection, table: str, column: str, kind: str) -> None:
     connection.exec_driver_sql(f"ALTER TABLE {quote(table)} MODIFY COLUMN {quote(column)} {kind}{strict}")
 
 
-def _fill(connection: Connection, origin: str) -> list[str]:
-    """Values of the new columns. Each statement finds nothing to do when it is repeated."""
+def _fill(connection: Connection, origin: str, *, opening: bool) -> list[str]:
+    """Values of the new columns. Each statement finds nothing to do when it is repeated.
+
+    `opening`: the books begin now. In a later version's step every balance has its entries already.
+    """
     quote = connection.dialect.identifier_preparer.quote
     steps: list[str] = []
     rows = connection.execute(text("SELECT id, type FROM channels WHERE provider IS NULL")).all()
-    _write_opening(connection)
+    if opening:
+        _write_opening(connection)
     for row in rows:
         name = provider_of(row.type or 0, one_api=origin == "one-api")
         connection.execute(text("UPDATE channels SET provider = :p WHERE id = :id"), {"p": name, "id": row.id})

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Index, String, Text, UniqueConstraint, text
+from sqlalchemy import Index, LargeBinary, String, Text, UniqueConstraint, text
 from sqlalchemy.dialects import mysql
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -144,6 +144,22 @@ class ChannelBalance(Base):
     at_ms: Mapped[int] = mapped_column(Int, nullable=False)
     balance: Mapped[float] = mapped_column(Real, nullable=False)
     currency: Mapped[str] = mapped_column(String(8), nullable=False, default="USD", server_default="USD")
+
+
+class ChannelHealth(Base):
+    """Figures of attempts on one channel in one span of time, merged from the edges' minutes. `model` '' = all models."""
+
+    __tablename__ = "mx_channel_health"
+    __table_args__ = (
+        UniqueConstraint("step", "at", "channel_id", "model", name="mx_channel_health_cell"),
+        Index("mx_channel_health_channel", "channel_id", "step", "at"),
+    )
+    id: Mapped[BigId]
+    step: Mapped[int] = mapped_column(Int, nullable=False)  # s: 600, 3600 or 86400
+    at: Mapped[int] = mapped_column(Int, nullable=False)  # Unix s, a multiple of `step`
+    channel_id: Mapped[int] = mapped_column(Int, nullable=False)
+    model: Mapped[str] = mapped_column(Name, nullable=False, default="", server_default="")
+    cell: Mapped[bytes] = mapped_column(LargeBinary, nullable=False)  # schema.health.Cell in msgpack
 
 
 class TopUpOrder(Base):

@@ -13,9 +13,11 @@ import structlog
 
 from edge.health.board import Board, Key
 from edge.health.breaker import CLOSED, HALF_OPEN, OPEN
+from edge.health.samples import Samples
 from edge.health.tally import Tally
 from edge.redis_pipe import RedisAway, RedisPipe
 from schema.health import (
+    ERRORS_KEPT_S,
     MINUTE,
     MINUTE_KEPT_S,
     NODE_S_MAX,
@@ -38,8 +40,8 @@ GATES_MAX = 10_000  # told to the others
 class Sharing:
     """One per process; `run` until cancelled, then `publish` once more."""
 
-    def __init__(self, board: Board, pipe: RedisPipe, host: str = "") -> None:
-        self._board, self._pipe = board, pipe
+    def __init__(self, board: Board, samples: Samples, pipe: RedisPipe, host: str = "") -> None:
+        self._board, self._samples, self._pipe = board, samples, pipe
         self.node = f"{host or socket.gethostname()}:edge:{os.getpid()}"
         self._minute = int(time.time()) // 60
         self._rounds = 0
@@ -63,6 +65,8 @@ class Sharing:
             await self._write_minute(ended, cells)
         elif self._rounds % FIGURES_S == 0:
             await self._write_minute(minute, board.cells)
+            await self._samples.write(self._pipe, self.node)
+            self._samples.forget(int(now_s) - ERRORS_KEPT_S)
         await self._pipe.execute("HSET", NODES, self.node, write_node(self._state(now_s)))
         found = await self._pipe.execute("HGETALL", NODES)
         await self._learn(found, now_s)

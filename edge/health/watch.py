@@ -12,6 +12,7 @@ from edge.channels import RoutedChannel
 from edge.health.board import Attempt, Board
 from edge.health.breaker import read_rules
 from edge.health.pick import Picker, Wish
+from edge.health.samples import Samples
 from edge.health.sharing import Sharing
 from edge.health.verdicts import Verdicts, find_verdict
 from edge.redis_pipe import RedisPipe
@@ -32,7 +33,8 @@ class Health:
     def __init__(self, engine: AsyncEngine, redis: Any, pipe: RedisPipe, *, host: str = "") -> None:
         self.board = Board()
         self.picker = Picker(self.board, Random())
-        self.sharing = Sharing(self.board, pipe, host)
+        self.samples = Samples()
+        self.sharing = Sharing(self.board, self.samples, pipe, host)
         self.verdicts = Verdicts(engine, redis, self.board)
         self._options: Options | None = None
         self._cuts: set[str] = set()
@@ -73,6 +75,9 @@ class Health:
         if request_id in self._cuts:
             self._cuts.discard(request_id)
             self.board.failed(attempt, now, "client_gone" if gone else "bad_response")
+            if not gone:
+                text, model = "The upstream broke off its stream.", attempt.key[1]
+                self.samples.note(attempt.key[0], "bad_response", 200, text, model, request_id, int(time.time()))
             return
         if attempt.channel.key_name:
             self.verdicts.worked(attempt.channel)
@@ -93,6 +98,7 @@ class Health:
         if verdict is not None and kind in ("other", "bad_response"):
             kind = "quota" if verdict.rule in (6, 7) else "auth"  # some providers report dead accounts as 400
         self.board.failed(attempt, now, kind, retry_after_s=failure.retry_after_s)
+        self.samples.note(channel.id, kind, failure.status, error.message, model, request_id, int(time.time()))
         if verdict is None:
             return failure
         evidence = Evidence(
