@@ -1,0 +1,181 @@
+"""Figures of channels over any window: from the minutes in Redis while they are there, else from SQL's spans."""
+
+import asyncio
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from msgspec import Struct
+from sqlalchemy import func, select
+
+from edge.services import Services
+from schema.health import (
+    ERRORS,
+    MINUTE,
+    MINUTE_KEPT_S,
+    NODE_S_MAX,
+    NODES,
+    THROUGH,
+    Cell,
+    Gate,
+    Sample,
+    percentile,
+    read_cell,
+    read_cells,
+    read_node,
+    read_sample,
+)
+from schema.own_tables import ChannelHealth, Meta
+
+MINUTES_S_MAX = 3900  # an hour and what rounding adds; longer windows are read from SQL
+ROWS_MAX = 60_000  # more: coarser spans
+CACHE_S = 3.0  # many open pages ask for the same
+CACHED_MAX = 64
+
+Key = tuple[int, str]  # channel and model; model '' = all
+Timed = list[tuple[int, Key, Cell]]  # Unix s
+
+
+class Now(Struct, frozen=True):
+    """What the edges say at this moment."""
+
+    in_flight: dict[int, int]
+    gates: dict[Key, Gate]
+
+
+class _Cached(Struct, frozen=True):
+    until: float
+    found: Timed
+
+
+class Figures:
+    """One per process: reads are shared for a moment, merging happens beside the event loop."""
+
+    def __init__(self) -> None:
+        self._cache: dict[tuple[int, int, int], _Cached] = {}
+        self._lock = asyncio.Lock()
+
+    async def read(self, services: Services, begin_s: int, end_s: int, *, channel_id: int = 0) -> Timed:
+        """Cells that begin in [begin, end). `channel_id` 0: totals of all channels; else all models of one."""
+        key = (begin_s // 5, end_s // 5, channel_id)
+        async with self._lock:
+            held = self._cache.get(key)
+            if held is not None and held.until > time.monotonic():
+                return held.found
+            if len(self._cache) >= CACHED_MAX:
+                self._cache.clear()
+            found = await self._read(services, begin_s, end_s, channel_id)
+            self._cache[key] = _Cached(time.monotonic() + CACHE_S, found)
+            return found
+
+    async def _read(self, services: Services, begin_s: int, end_s: int, channel_id: int) -> Timed:
+        now_s = int(time.time())
+        if end_s - begin_s <= MINUTES_S_MAX and begin_s >= now_s - MINUTE_KEPT_S:
+            return await read_minutes(services.redis, begin_s // 60, -(-end_s // 60), channel_id)
+        async with services.engine.connect() as db:
+            stored = (await db.execute(select(Meta.value).where(Meta.key == THROUGH))).scalar()
+            through = int(stored or 0)
+            step = await _step_for(db, end_s - begin_s, begin_s, channel_id)
+            table = ChannelHealth
+            wanted = select(table.at, table.channel_id, table.model, table.cell).where(
+                table.step == step, table.at >= begin_s - begin_s % step, table.at < end_s
+            )
+            wanted = wanted.where(table.channel_id == channel_id if channel_id else table.model == "")
+            rows = (await db.execute(wanted)).all()
+        found = await asyncio.to_thread(
+            lambda: [(row.at, (row.channel_id, row.model), read_cell(row.cell)) for row in rows]
+        )
+        last = min(now_s // 60 + 1, -(-end_s // 60))
+        first = max(through, now_s // 60 + 1 - MINUTE_KEPT_S // 60)  # minutes that are not merged yet
+        if first < last:
+            found += await read_minutes(services.redis, first, last, channel_id)
+        return found
+
+
+async def _step_for(db: Any, window_s: int, begin_s: int, channel_id: int) -> int:
+    if channel_id:
+        return 600 if window_s <= 48 * 3600 else 3600 if window_s <= 60 * 86_400 else 86_400
+    channels = (await db.execute(select(func.count(func.distinct(ChannelHealth.channel_id))).where(
+        ChannelHealth.step == 86_400, ChannelHealth.at >= begin_s - 86_400))).scalar_one()  # fmt: skip
+    for step, longest in ((600, 48 * 3600), (3600, 90 * 86_400)):
+        if window_s <= longest and channels * window_s // step <= ROWS_MAX:
+            return step
+    return 86_400
+
+
+async def read_minutes(redis: Any, begin: int, end: int, channel_id: int) -> Timed:
+    """Minutes [begin, end) of all edges."""
+    async with redis.pipeline(transaction=False) as pipe:
+        for minute in range(begin, end):
+            pipe.hvals(f"{MINUTE}{minute}")
+        blobs = await pipe.execute()
+    return await asyncio.to_thread(_decode, begin, blobs, channel_id)
+
+
+def _decode(begin: int, blobs: list[list[bytes]], channel_id: int) -> Timed:
+    found: Timed = []
+    for minute, of_edges in enumerate(blobs, begin):
+        totals: dict[Key, Cell] = {}
+        for data in of_edges:
+            for one in read_cells(data):
+                if channel_id and one.channel_id != channel_id:
+                    continue
+                totals.setdefault((one.channel_id, ""), Cell()).add(one.cell)
+                if channel_id and one.model:
+                    totals.setdefault((one.channel_id, one.model), Cell()).add(one.cell)
+        found += [(minute * 60, key, cell) for key, cell in totals.items()]
+    return found
+
+
+def by_key(cells: Iterable[tuple[int, Key, Cell]]) -> dict[Key, Cell]:
+    found: dict[Key, Cell] = {}
+    for _, key, cell in cells:
+        found.setdefault(key, Cell()).add(cell)
+    return found
+
+
+def in_buckets(cells: Iterable[tuple[int, Key, Cell]], begin_s: int, step_s: int, count: int) -> list[Cell]:
+    """`count` cells in a row from `begin_s`, each of `step_s`."""
+    found = [Cell() for _ in range(count)]
+    for at, _, cell in cells:
+        found[min(count - 1, max(0, (at - begin_s) // step_s))].add(cell)
+    return found
+
+
+async def read_now(redis: Any) -> Now:
+    """Calls under way and closed gates of all living edges; of one gate the sternest opinion."""
+    in_flight: dict[int, int] = {}
+    gates: dict[Key, Gate] = {}
+    fresh_ms = (time.time() - NODE_S_MAX) * 1000
+    for data in (await redis.hgetall(NODES)).values():
+        state = read_node(data)
+        if state.at_ms < fresh_ms:
+            continue
+        for channel, count in state.in_flight.items():
+            in_flight[channel] = in_flight.get(channel, 0) + count
+        for gate in state.gates:
+            held = gates.get((gate.channel_id, gate.model))
+            if held is None or gate.state > held.state:
+                gates[gate.channel_id, gate.model] = gate
+    return Now(in_flight, gates)
+
+
+async def read_samples(redis: Any, channel_id: int) -> list[Sample]:
+    """Failures that look alike, of all edges together, newest first."""
+    merged: dict[bytes, Sample] = {}
+    for field, data in (await redis.hgetall(f"{ERRORS}{channel_id}")).items():
+        sample = read_sample(data)
+        kind = field.partition(b"|")[2]
+        held = merged.get(kind)
+        if held is None:
+            merged[kind] = sample
+            continue
+        held.count += sample.count
+        held.first_s, held.last_s = min(held.first_s, sample.first_s), max(held.last_s, sample.last_s)
+        held.request_ids = [*held.request_ids, *sample.request_ids][-5:]
+    return sorted(merged.values(), key=lambda sample: -sample.last_s)
+
+
+def percentiles(histogram: list[int]) -> tuple[int | None, int | None]:
+    """p50 and p95, ms."""
+    return percentile(histogram, 0.5), percentile(histogram, 0.95)

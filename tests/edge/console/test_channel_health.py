@@ -1,0 +1,153 @@
+"""The health pages' figures: from the edges' minutes, after they were merged into SQL, and together without counting twice."""
+
+import asyncio
+import time
+
+import pytest
+from sqlalchemy import insert
+
+from edge.console.channel_figures import Figures
+from edge.console.channel_health import figures
+from edge.console.health_stream import watch
+from schema.health import (
+    ERRORS,
+    MINUTE,
+    NODES,
+    Cell,
+    Gate,
+    MinuteCell,
+    NodeState,
+    Sample,
+    percentile,
+    write_cells,
+    write_node,
+    write_sample,
+)  # fmt: skip
+from schema.own_tables import ChannelBalance
+from tests.edge.console.test_channel_tests import make
+from workers.jobs.channel_figures import merge_until
+
+
+def cell(ok=0, failed=0, ms_bucket=3, **more):
+    made = Cell(ok=ok, failed=failed, **more)
+    made.latency[ms_bucket] = made.first_byte[ms_bucket] = ok
+    return made
+
+
+async def put(redis, minute, node, *cells):
+    await redis.hset(f"{MINUTE}{minute}", node, write_cells([MinuteCell(*one) for one in cells]))
+
+
+@pytest.fixture
+async def busy(console):
+    """Channel 1 bad, channel 2 good, over the last ten minutes, on two edges."""
+    figures._cache.clear()
+    async with console.visitor() as http:
+        await console.set_up(http)
+
+        class Nowhere:
+            address = "http://127.0.0.1:9"
+
+        one = await make(http, Nowhere, name="one", models="m,n")
+        two = await make(http, Nowhere, name="two")
+        redis = console.services.redis
+        minute = int(time.time()) // 60
+        for back in range(10):
+            await put(
+                redis, minute - back, "a", (one, "m", cell(4, 2, errors={"server": 2}, quota=10)), (two, "m", cell(10))
+            )
+            await put(
+                redis, minute - back, "b", (one, "n", cell(1, 0, excused=3)), (two, "m", cell(10, prompt_tokens=7))
+            )
+        yield console, http, one, two, minute
+
+
+async def test_overview_detail_and_sums_agree(busy):
+    console, http, one, two, _ = busy
+    redis = console.services.redis
+    gate = Gate(one, "m", 2, int(time.time() * 1000) + 5000, 0, "server")
+    await redis.hset(NODES, "a", write_node(NodeState(int(time.time() * 1000), {one: 3}, [gate])))
+    await redis.hset(NODES, "gone", write_node(NodeState(int(time.time() * 1000) - 60_000, {one: 50}, [])))
+    page = (await http.get("/api/channel/health?window=3600")).json()["data"]
+    by_id = {item["channel_id"]: item for item in page["items"]}
+    bad, good = by_id[one], by_id[two]
+    assert (bad["calls"], bad["failures"], bad["client_errors"]) == (70, 20, 30)
+    assert (
+        bad["state"] == "bad" and bad["breaker"] == "open" and bad["in_flight"] == 3 and bad["errors"] == {"server": 20}
+    )
+    assert bad["success_ratio"] == pytest.approx(50 / 70) and bad["quota"] == 100
+    assert good["state"] == "good" and good["calls"] == 200 and good["rpm"] > 0 and good["tpm"] > 0
+    assert sum(bad["sparkline"]["ok"]) == 50 and sum(bad["sparkline"]["failed"]) == 20
+    assert 100 < good["latency_ms"]["p95"] <= 140
+    assert page["totals"]["calls"] == 270 and page["totals"]["previous"]["calls"] == 0
+    now = int(time.time())
+    detail = (await http.get(f"/api/channel/{one}/health?from={now - 3600}&to={now}&step=60")).json()["data"]
+    assert sum(bucket["calls"] for bucket in detail["buckets"]) == 70
+    assert sum(bucket["calls"] for bucket in detail["week"]) == 70 and len(detail["week"]) == 168
+    assert {m["model"]: m["calls"] for m in detail["models"]} == {"m": 60, "n": 10}
+    assert {m["model"]: m["breaker"] for m in detail["models"]} == {"m": "open", "n": "closed"}
+    assert detail["channel"]["calls"] == 70
+
+
+async def test_minutes_move_into_spans_exactly_once(busy):
+    console, http, one, _, minute = busy
+    services = console.services
+    end = (minute - 2) * 60 + 59
+    assert await merge_until(services.engine, services.redis, end) > 0
+    assert await merge_until(services.engine, services.redis, end) == 0
+    day = (await http.get("/api/channel/health?window=86400")).json()["data"]
+    assert {item["channel_id"]: item["calls"] for item in day["items"]}[one] == 70, "merged ones and the newest minutes"
+    await merge_until(services.engine, services.redis, (minute + 1) * 60)
+    found = await Figures().read(services, minute * 60 - 86_400, minute * 60 + 60, channel_id=one)
+    assert sum(held.calls for _, key, held in found if key[1] == "") == 70
+    assert sum(held.calls for _, key, held in found if key[1] == "m") == 60
+    week = await Figures().read(services, minute * 60 - 7 * 86_400, minute * 60 + 60)
+    assert sum(held.calls for _, key, held in week if key[0] == one) == 70
+
+
+async def test_errors_events_draining_and_days_left(busy):
+    console, http, one, two, _ = busy
+    services = console.services
+    sample = Sample("auth", 401, "Incorrect key", "m", 100, 200, 3, ["r1"])
+    await services.redis.hset(f"{ERRORS}{one}", "a|auth|401|Incorrect key|m", write_sample(sample))
+    later = Sample("auth", 401, "Incorrect key", "m", 50, 300, 4, ["r2"])
+    await services.redis.hset(f"{ERRORS}{one}", "b|auth|401|Incorrect key|m", write_sample(later))
+    rows = (await http.get(f"/api/channel/{one}/errors")).json()["data"]
+    assert [(r["count"], r["first_at"], r["last_at"], r["request_ids"]) for r in rows] == [(7, 50, 300, ["r1", "r2"])]
+    assert (await http.post(f"/api/channel/{two}/drain")).json()["success"]
+    page = (await http.get("/api/channel/health?window=300")).json()["data"]
+    assert {item["channel_id"]: item["drained"] for item in page["items"]} == {one: False, two: True}
+    assert (await http.post(f"/api/channel/{two}/undrain")).json()["success"]
+    history = (await http.get(f"/api/channel/{two}/events")).json()["data"]
+    assert [event["kind"] for event in history] == ["drain", "drain"] and history[0]["actor"].startswith("user:")
+    assert not (await http.post("/api/channel/999/drain")).json()["success"]
+    now_ms = int(time.time() * 1000)
+    async with services.engine.begin() as db:
+        for days, balance in ((4, 100.0), (2, 80.0), (0, 60.0)):
+            at_ms = now_ms - days * 86_400_000
+            await db.execute(
+                insert(ChannelBalance).values(channel_id=one, at_ms=at_ms, balance=balance, currency="USD")
+            )
+    page = (await http.get("/api/channel/health?window=300")).json()["data"]
+    assert {item["channel_id"]: item["days_left"] for item in page["items"]}[one] == pytest.approx(6, rel=0.01)
+
+
+async def test_live_events_and_who_may_see_them(busy):
+    console, *_ = busy
+    events = watch(console.services)
+    assert (await anext(events)).startswith(b"retry:")
+    assert b"event: figures" in await asyncio.wait_for(anext(events), 10)
+    await console.services.redis.hincrby("mx:ver", "channels", 1)
+    assert b"event: channels" in await asyncio.wait_for(anext(events), 10)
+    await events.aclose()
+    async with console.visitor() as stranger:
+        for path in ("/api/channel/health", "/api/channel/1/health", "/api/channel/1/errors", "/api/health/stream"):
+            assert (await stranger.get(path)).status_code == 401
+
+
+def test_percentiles():
+    assert percentile([0] * 33, 0.5) is None
+    histogram = [0] * 33
+    histogram[2], histogram[10] = 90, 10
+    assert 70 < percentile(histogram, 0.5) <= 100
+    assert 900 < percentile(histogram, 0.95) <= 1200
