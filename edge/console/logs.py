@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from blacksheep import Content, Request, Response
 from msgspec import Struct
-from sqlalchemy import ColumnElement, and_, delete, func, or_, select
+from sqlalchemy import ColumnElement, and_, delete, func, literal_column, or_, select
 
 from edge.console.calls import TRUE, client_address, header, query, reply
 from edge.console.envelope import Refusal
@@ -17,7 +17,7 @@ from edge.console.limits import admit
 from edge.console.paging import Family, read_int, read_page
 from edge.console.routes import Actor, Role, Route
 from edge.services import Services
-from schema.tables import Channel, Log, Token
+from schema.tables import Channel, Log, Token, User
 
 CONSUMED = 2
 FINANCIAL = (1, 3)  # top-ups and management: kept unless named
@@ -27,6 +27,7 @@ EXPORT_ROWS_MAX = 100_000
 DELETE_CHUNK = 5_000
 NOW_S = 60  # what the rates of the last minute look at
 COLUMNS = tuple(Log.__table__.columns)
+NEWEST = (Log.created_at.desc(), Log.id.desc())  # the order of the indexes
 
 
 class LogView(Struct):
@@ -107,13 +108,13 @@ def _filters(request: Request, *, admin: bool, by_type: bool = True) -> list[Col
     texts: dict[str, Any] = {"token_name": Log.token_name, "group": Log.group, "request_id": Log.request_id}
     if not by_type:
         del numbers["type"]
-    if admin:
-        texts["username"] = Log.username
-    else:
+    if not admin:
         del numbers["channel"]
     for name, column in numbers.items():
         if value := read_int(query(request, name)):
             where.append(column == value)
+            if name == "type" and value != CONSUMED:
+                where.append(Log.type != literal_column(str(CONSUMED)))  # says that the index of the few will do
     for name, column in texts.items():
         if text := query(request, name):
             where.append(column == text)
@@ -122,15 +123,40 @@ def _filters(request: Request, *, admin: bool, by_type: bool = True) -> list[Col
     return where
 
 
-def _times(request: Request) -> list[ColumnElement[bool]]:
+def _span(request: Request) -> list[ColumnElement[bool]]:
     where: list[ColumnElement[bool]] = []
     if start := read_int(query(request, "start_timestamp")):
         where.append(Log.created_at >= start)
     if end := read_int(query(request, "end_timestamp")):
         where.append(Log.created_at <= end)
-    if before := read_int(query(request, "before_id")):
-        where.append(Log.id < before)
     return where
+
+
+def _times(request: Request) -> list[ColumnElement[bool]]:
+    before = read_int(query(request, "before_id"))
+    return [*_span(request), *((Log.id < before,) if before else ())]
+
+
+async def _before(services: Services, request: Request) -> list[ColumnElement[bool]]:
+    """Behind a row in the order of pages."""
+    before = read_int(query(request, "before_id"))
+    if not before:
+        return []
+    async with services.log_engine.connect() as db:
+        at = (await db.execute(select(Log.created_at).where(Log.id == before))).scalar_one_or_none()
+    if at is None:
+        return [Log.id < before]
+    return [Log.created_at <= at, or_(Log.created_at < at, Log.id < before)]
+
+
+async def _of_user(services: Services, request: Request) -> list[ColumnElement[bool]]:
+    """The filter by a user's name: by his id, which is indexed, where an account has that name."""
+    username = query(request, "username")
+    if not username:
+        return []
+    async with services.engine.connect() as db:
+        user_id = (await db.execute(select(User.id).where(User.username == username))).scalar_one_or_none()
+    return [Log.username == username] if user_id is None else [Log.user_id == user_id]
 
 
 async def _channel_names(services: Services, rows: Any) -> dict[int, str]:
@@ -144,7 +170,8 @@ async def _channel_names(services: Services, rows: Any) -> dict[int, str]:
 
 async def list_logs(services: Services, request: Request, actor: Actor) -> Response:
     """One page of the whole log, the newest first."""
-    return await _page(services, request, _filters(request, admin=True), Family.USERS, admin=True)
+    where = [*_filters(request, admin=True), *await _of_user(services, request)]
+    return await _page(services, request, where, Family.USERS, admin=True)
 
 
 async def list_own_logs(services: Services, request: Request, actor: Actor) -> Response:
@@ -157,12 +184,13 @@ async def _page(
     services: Services, request: Request, where: list[ColumnElement[bool]], family: Family, *, admin: bool
 ) -> Response:
     page = read_page(family, p=query(request, "p"), size=query(request, "page_size"))
-    conditions = [*where, *_times(request)]
+    conditions = [*where, *_span(request), *await _before(services, request)]
     async with services.log_engine.connect() as db:
         some = select(Log.id).where(*conditions).limit(TOTAL_MAX + 1).subquery()
         total = (await db.execute(select(func.count()).select_from(some))).scalar_one()
-        found = select(*COLUMNS).where(*conditions).order_by(Log.id.desc()).limit(page.size).offset(page.offset)
-        rows = (await db.execute(found)).all()
+        ids = select(Log.id).where(*conditions).order_by(*NEWEST).limit(page.size).offset(page.offset)
+        wanted = list((await db.execute(ids)).scalars())  # from the index alone, however far behind the page is
+        rows = (await db.execute(select(*COLUMNS).where(Log.id.in_(wanted)).order_by(*NEWEST))).all()
     names = await _channel_names(services, rows) if admin else {}
     items = [
         _view(row, admin=admin, channel_name=names.get(row.channel_id or 0, ""), masked_id=not admin) for row in rows
@@ -185,14 +213,15 @@ async def search_own_logs(services: Services, request: Request, actor: Actor) ->
 
 async def _newest(services: Services, where: list[ColumnElement[bool]], *, admin: bool) -> Response:
     async with services.log_engine.connect() as db:
-        found = select(*COLUMNS).where(*where).order_by(Log.id.desc()).limit(SEARCH_ROWS_MAX)
+        found = select(*COLUMNS).where(*where).order_by(*NEWEST).limit(SEARCH_ROWS_MAX)
         rows = (await db.execute(found)).all()
     return reply([_view(row, admin=admin, masked_id=not admin) for row in rows])
 
 
 async def get_stat(services: Services, request: Request, actor: Actor) -> Response:
     """Quota over a filter, and what happened in the last minute."""
-    return await _stat(services, request, _filters(request, admin=True, by_type=False))
+    where = [*_filters(request, admin=True, by_type=False), *await _of_user(services, request)]
+    return await _stat(services, request, where)
 
 
 async def get_own_stat(services: Services, request: Request, actor: Actor) -> Response:
@@ -235,7 +264,8 @@ async def list_token_logs(services: Services, request: Request, actor: Actor) ->
 
 async def export_logs(services: Services, request: Request, actor: Actor) -> Response:
     """The filtered log as CSV, the newest first, at most 100 000 rows."""
-    return await _export(services, [*_filters(request, admin=True), *_times(request)], admin=True)
+    where = [*_filters(request, admin=True), *await _of_user(services, request), *_times(request)]
+    return await _export(services, where, admin=True)
 
 
 async def export_own_logs(services: Services, request: Request, actor: Actor) -> Response:
