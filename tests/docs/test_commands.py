@@ -1,0 +1,91 @@
+"""Commands that the documentation names exist, with the options that it gives them; so do metrics and options."""
+
+import importlib
+import pkgutil
+import re
+import shlex
+from pathlib import Path
+
+import click
+import pytest
+import typer
+
+import medusa.commands
+from schema.options import OPTIONS
+from tests.docs.test_deploy_strict import exported
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+_SPOKEN = re.compile(r"`((?:[A-Z_]+=\S+ )*medusa [a-z][^`]*)`")
+_SHOWN = re.compile(r"^ {4}((?:[A-Z_]+=(?:'[^']*'|\S+) )*medusa [a-z].*)$", re.MULTILINE)
+
+
+def commands():
+    app = typer.Typer()
+    app.callback()(lambda: None)
+    for module in pkgutil.iter_modules(medusa.commands.__path__):
+        importlib.import_module(f"medusa.commands.{module.name}").register(app)
+    return typer.main.get_command(app)
+
+
+TREE = commands()
+
+
+def find(words):
+    """The command that the words name, and what is left of them. Raises KeyError."""
+    command, left = TREE, list(words)
+    while isinstance(command, click.Group) or hasattr(command, "commands"):
+        command = command.commands[left.pop(0)]
+    return command, left
+
+
+def named(page):
+    text = page.read_text()
+    return [*_SPOKEN.findall(text), *_SHOWN.findall(text)]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_exist_with_their_options(page):
+    for line in named(page):
+        words = [word for word in shlex.split(line, comments=True) if word not in ("…", "...")]
+        words = words[words.index("medusa") + 1 :]
+        command, left = find(words)
+        options = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
+        given = [word for word in left if word.startswith("--")]
+        assert set(given) <= options, line
+        values = sum(
+            1 for parameter in command.params for name in parameter.opts if name in given and not parameter.is_flag
+        )
+        arguments = [parameter for parameter in command.params if parameter.param_type_name == "argument"]
+        assert len(left) - len(given) - values <= len(arguments), line
+
+
+def test_the_pages_name_the_commands():
+    spoken = {
+        find(shlex.split(line)[shlex.split(line).index("medusa") + 1 :])[0].name
+        for page in PAGES
+        for line in named(page)
+        if "…" not in line
+    }
+    assert {
+        "backup",
+        "restore",
+        "doctor",
+        "invoice",
+        "migrate",
+        "encrypt",
+        "decrypt",
+        "rotate",
+        "reset-root-password",
+    } <= spoken
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_metrics_that_are_named_exist(page):
+    assert set(re.findall(r"`(medusa_\w+)`", page.read_text())) <= exported()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_options_that_are_named_exist(page):
+    words = set(re.findall(r"`([A-Z][a-z]+(?:[A-Z][A-Za-z]*)+)(?: to \w+)?`", page.read_text()))
+    assert words <= {*OPTIONS, "FLUSHALL"}
