@@ -5,6 +5,7 @@ No call waits for any of it; while Redis is away every edge judges by what it se
 
 import asyncio
 import os
+import secrets
 import socket
 import time
 
@@ -42,7 +43,7 @@ class Sharing:
 
     def __init__(self, board: Board, samples: Samples, pipe: RedisPipe, host: str = "") -> None:
         self._board, self._samples, self._pipe = board, samples, pipe
-        self.node = f"{host or socket.gethostname()}:edge:{os.getpid()}"
+        self.node = f"{host or socket.gethostname()}:edge:{os.getpid()}:{secrets.token_hex(3)}"  # never the same twice
         self._minute = int(time.time()) // 60
         self._rounds = 0
 
