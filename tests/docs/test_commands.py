@@ -21,14 +21,16 @@ _SHOWN = re.compile(r"^ {4}((?:[A-Z_]+=(?:'[^']*'|\S+) )*medusa [a-z].*)$", re.M
 
 
 def commands():
+    """The application as the command line has it."""
     app = typer.Typer()
     app.callback()(lambda: None)
     for module in pkgutil.iter_modules(medusa.commands.__path__):
         importlib.import_module(f"medusa.commands.{module.name}").register(app)
-    return typer.main.get_command(app)
+    return app
 
 
-TREE = commands()
+APP = commands()
+TREE = typer.main.get_command(APP)
 
 
 def find(words):
