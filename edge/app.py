@@ -140,6 +140,8 @@ class Edge:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.console.stop()
         await self.health.close()
+        if self.relay.tracing is not None:
+            await self.relay.tracing.close()
         await self.settling.close()
         self.exposition.publish()
         await self.pipe.close()

@@ -103,6 +103,7 @@ class Config(Struct, frozen=True, kw_only=True):
     cors_origins: tuple[str, ...] = ("*",)
     metrics_token: str = ""
     otel_endpoint: str = ""
+    otel_sample_ratio: float = 0.01
     shutdown_grace_s: int = 120
     shutdown_delay_s: int = 0
     tz: str = ""
@@ -246,6 +247,7 @@ VARIABLES: tuple[Variable, ...] = (
     _v("CORS_ORIGINS", "cors_origins", "origins that may call the API from a browser, comma list"),
     _v("METRICS_TOKEN", "metrics_token", "opens /metrics to others than loopback", secret=True),
     _v("OTEL_EXPORTER_OTLP_ENDPOINT", "otel_endpoint", "where traces go; empty = nowhere"),
+    _v("OTEL_TRACES_SAMPLER_ARG", "otel_sample_ratio", "share of calls that are traced, 0 to 1", 0, 1),
     _v(
         "SHUTDOWN_TIMEOUT",
         "shutdown_grace_s",

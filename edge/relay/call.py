@@ -32,6 +32,7 @@ from edge.relay.wanted import Wanted, read_wanted
 from edge.relay.watch import StreamTooWild, StreamWatch, payloads
 from edge.snapshot import EdgeSnapshot, Snapshots
 from edge.spool import REFUSES, Settling
+from edge.tracing import open_tracing
 from edge.upstream.face import UpstreamAnswer
 from edge.upstream.http1 import Http1Client, Origin, UpstreamBroken
 from edge.upstream.proxied import ProxiedClient
@@ -111,6 +112,7 @@ class Relay:
     ) -> None:
         self.config, self.snapshots, self.callers, self.hot = config, snapshots, callers, hot
         self.settling, self.meters, self.health = settling, meters, health
+        self.tracing = open_tracing(config)
         self.draining = False  # the process is about to end: keep-alive connections are to move on
         self.http = Http1Client()
         self.proxied = ProxiedClient()
@@ -128,7 +130,8 @@ class Relay:
             call.stop(SHUTTING_DOWN)
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send, place: Place) -> None:
-        call = _LiveCall(self, scope, receive, send, place)
+        kind = _LiveCall if self.tracing is None else self.tracing.kind_of(_LiveCall)
+        call = kind(self, scope, receive, send, place)
         try:
             await call.run()
         except Refused as error:
