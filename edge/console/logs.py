@@ -14,6 +14,7 @@ from edge.console.calls import TRUE, client_address, header, query, reply
 from edge.console.envelope import Refusal
 from edge.console.journal import audit
 from edge.console.limits import admit
+from edge.console.log_totals import sum_quota
 from edge.console.paging import Family, read_int, read_page
 from edge.console.routes import Actor, Role, Route
 from edge.services import Services
@@ -154,9 +155,16 @@ async def _of_user(services: Services, request: Request) -> list[ColumnElement[b
     username = query(request, "username")
     if not username:
         return []
+    user_id = await _find_user(services, request)
+    return [Log.username == username] if user_id < 0 else [Log.user_id == user_id]
+
+
+async def _find_user(services: Services, request: Request) -> int:
+    """The id of the account that the filter names; -1 when there is none."""
     async with services.engine.connect() as db:
-        user_id = (await db.execute(select(User.id).where(User.username == username))).scalar_one_or_none()
-    return [Log.username == username] if user_id is None else [Log.user_id == user_id]
+        found = await db.execute(select(User.id).where(User.username == query(request, "username")))
+        user_id = found.scalar_one_or_none()
+    return -1 if user_id is None else int(user_id)
 
 
 async def _channel_names(services: Services, rows: Any) -> dict[int, str]:
@@ -221,24 +229,26 @@ async def _newest(services: Services, where: list[ColumnElement[bool]], *, admin
 async def get_stat(services: Services, request: Request, actor: Actor) -> Response:
     """Quota over a filter, and what happened in the last minute."""
     where = [*_filters(request, admin=True, by_type=False), *await _of_user(services, request)]
-    return await _stat(services, request, where)
+    user_id = await _find_user(services, request) if query(request, "username") else None
+    return await _stat(services, request, where, user_id=user_id, admin=True)
 
 
 async def get_own_stat(services: Services, request: Request, actor: Actor) -> Response:
     """The own quota over a filter, and what happened in the last minute."""
     where = _filters(request, admin=False, by_type=False)
-    return await _stat(services, request, [Log.user_id == actor.id, *where])
+    return await _stat(services, request, [Log.user_id == actor.id, *where], user_id=actor.id, admin=False)
 
 
-async def _stat(services: Services, request: Request, where: list[ColumnElement[bool]]) -> Response:
+async def _stat(
+    services: Services, request: Request, where: list[ColumnElement[bool]], *, user_id: int | None, admin: bool
+) -> Response:
     calls = [Log.type == CONSUMED, *where]
     recent = and_(*calls, Log.created_at >= int(time.time()) - NOW_S)
+    quota = await sum_quota(services, request, where, user_id=user_id, admin=admin)
     async with services.log_engine.connect() as db:
-        total = select(func.coalesce(func.sum(Log.quota), 0)).where(*calls, *_times(request))
-        quota = (await db.execute(total)).scalar_one()
         tokens = func.coalesce(func.sum(Log.prompt_tokens + Log.completion_tokens), 0)
         rpm, tpm = (await db.execute(select(func.count(), tokens).where(recent))).one()
-    return reply(Rates(int(quota), int(rpm), int(tpm)))
+    return reply(Rates(quota, int(rpm), int(tpm)))
 
 
 async def list_token_logs(services: Services, request: Request, actor: Actor) -> Response:
