@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from edge.channels import read_object, split_names
 from edge.console.envelope import Refusal
 from schema.tables import Ability, Channel
+from schema.upstreams.account import MULTI_KEY
 
 CHANNEL_COLUMNS = tuple(Channel.__table__.columns)
 CHUNK = 500  # rows of one INSERT
@@ -34,7 +35,14 @@ def check_values(values: dict[str, Any], provider: str) -> None:
     for model in split_names(values.get("models")):
         if len(model.encode()) > MODEL_BYTES_MAX:
             raise Refusal("model_name_too_long", "A model's name is too long.", highest=MODEL_BYTES_MAX)
-    ratio = read_object(values.get("setting")).get("cache_ratio")
+    setting = read_object(values.get("setting"))
+    if setting.get("multi_key") not in (None, "", *MULTI_KEY):
+        raise Refusal("invalid_multi_key", "multi_key must be random or round_robin.")
+    for name in ("concurrency_max", "per_minute_max", "cost"):
+        number = setting.get(name, 0)
+        if isinstance(number, bool) or not isinstance(number, int | float) or number < 0:
+            raise Refusal("invalid_number", f"{name} must be a number of at least 0.", member=name)
+    ratio = setting.get("cache_ratio")
     if ratio is not None and not (isinstance(ratio, int | float) and 0 <= ratio <= 1):
         raise Refusal("invalid_cache_ratio", "cache_ratio must be between 0 and 1.")
     if provider == "vertex" and "other" in values:

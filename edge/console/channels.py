@@ -8,7 +8,7 @@ from blacksheep import Request, Response
 from msgspec import UNSET, Struct, UnsetType
 from sqlalchemy import delete, func, insert, or_, select, update
 
-from edge.channels import split_names
+from edge.channels import read_object, split_names
 from edge.console.calls import TRUE, path_id, query, read_body, reply
 from edge.console.channel_rows import CHANNEL_COLUMNS, check_values, rebuild_abilities
 from edge.console.envelope import Refusal
@@ -19,6 +19,8 @@ from edge.services import Services
 from schema.ledger import signals
 from schema.providers import provider_of, shown_number
 from schema.tables import Ability, Channel
+from schema.upstreams.account import MULTI_KEY
+from schema.upstreams.status import switched_by_hand
 
 ENABLED, DISABLED, AUTO_DISABLED = 1, 2, 3
 ROOT = 100
@@ -223,7 +225,8 @@ async def create_channels(services: Services, request: Request, actor: Actor) ->
     provider = provider_of(body.type)
     values = read_values(services, body)
     check_values({"other": "", **values} if provider == "vertex" else values, provider)
-    lines = [body.key.strip()] if provider == "vertex" else [line.strip() for line in body.key.splitlines()]
+    one_key = provider == "vertex" or read_object(values.get("setting")).get("multi_key") in MULTI_KEY
+    lines = [body.key.strip()] if one_key else [line.strip() for line in body.key.splitlines()]
     keys = [line for line in lines if line]
     if not keys:
         raise Refusal("key_required", "A channel needs a key.")
@@ -266,6 +269,8 @@ async def update_channel(services: Services, request: Request, actor: Actor) -> 
     if not values:
         return reply(view_channel(services, row))
     async with services.engine.begin() as db:
+        if values.get("status", row.status) != row.status:
+            values |= await switched_by_hand(db, row, values["status"], f"user:{actor.id}")
         await db.execute(update(Channel).where(Channel.id == body.id).values(sealed(services, values)))
         await _rebuild(db, [body.id])
         await audit(db, actor, "channel.update", "channel", body.id, members=sorted(values))

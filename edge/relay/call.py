@@ -34,7 +34,7 @@ from edge.snapshot import EdgeSnapshot, Snapshots
 from edge.spool import REFUSES, Settling
 from edge.tracing import open_tracing
 from edge.upstream.face import UpstreamAnswer
-from edge.upstream.http1 import Http1Client, Origin, UpstreamBroken
+from edge.upstream.http1 import Http1Client, Origin, UpstreamBroken, UpstreamSilent
 from edge.upstream.proxied import ProxiedClient
 from edge.upstream.websocket import open_frames
 from schema.config import Config
@@ -451,6 +451,10 @@ class _LiveCall:
             )
         except UpstreamBroken as error:
             log.info("attempt_failed", request_id=self.request_id, channel=self.channel.id, reason=error.reason)
+            if isinstance(error, UpstreamSilent):
+                text = "The upstream did not answer in time."
+                silent = neutral.UpstreamError(text, "upstream_error", "upstream_timeout", status=502)
+                raise _AttemptFailed(0, 502, text, error=silent) from None
             raise _AttemptFailed(0, 502, "The upstream could not be reached.") from None
         except asyncio.CancelledError:
             if not self.gone and self.ended_by is None:

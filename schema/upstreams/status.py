@@ -89,6 +89,18 @@ async def set_status(
     return True
 
 
+async def switched_by_hand(db: AsyncConnection, row: Any, to: int, actor: str) -> dict[str, Any]:
+    """A person changes a status: the event, and what else the row must say. Enabled, it starts with all its keys again."""
+    info = read_object(row.other_info)
+    info.pop("status_reason", None)
+    info["status_time"] = int(time.time())
+    if to == ENABLED:
+        info.pop("retired_keys", None)
+    event = event_values(row.id, "status", Evidence(actor=actor), from_status=row.status, to_status=to)
+    await db.execute(insert(ChannelEvent).values(**event))
+    return {"other_info": msgspec.json.encode(info).decode()}
+
+
 async def retire_key(engine: AsyncEngine, redis: Any, channel_id: int, name: str, evidence: Evidence) -> bool:
     """Take one key of a multi-key channel out of use; its name stays in `other_info.retired_keys`."""
     async with engine.begin() as db:

@@ -132,6 +132,25 @@ async def test_errors_events_draining_and_days_left(busy):
     assert {item["channel_id"]: item["days_left"] for item in page["items"]}[one] == pytest.approx(6, rel=0.01)
 
 
+async def test_switching_by_hand_is_history_and_a_channel_of_many_keys_is_one(console):
+    async with console.visitor() as http:
+        await console.set_up(http)
+
+        class Nowhere:
+            address = "http://127.0.0.1:9"
+
+        one = await make(http, Nowhere, key="a\nb\nc", setting='{"multi_key":"random"}')
+        listed = (await http.get("/api/channel/")).json()["data"]
+        assert len(listed) == 1, "one channel with three keys"
+        bad = {"id": one, "setting": '{"multi_key":"sometimes"}'}
+        assert (await http.put("/api/channel/", json=bad)).json()["code"] == "invalid_multi_key"
+        for status in (2, 2, 1):
+            assert (await http.put("/api/channel/", json={"id": one, "status": status})).json()["success"]
+        history = (await http.get(f"/api/channel/{one}/events")).json()["data"]
+        assert [(e["from_status"], e["to_status"]) for e in history] == [(2, 1), (1, 2)]
+        assert history[1]["off_s"] is not None and history[0]["actor"].startswith("user:")
+
+
 async def test_live_events_and_who_may_see_them(busy):
     console, *_ = busy
     events = watch(console.services)
