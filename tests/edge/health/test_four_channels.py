@@ -10,10 +10,11 @@ from sqlalchemy import insert, select, update
 
 from schema.ledger import signals
 from schema.own_tables import ChannelEvent
-from schema.tables import Ability, Channel
+from schema.tables import Ability, Channel, User
 from tests.system import ANSWER, open_system, until
 
 FAILURE = b'{"error":{"message":"sorry","type":"server_error","code":"x"}}'
+ADMIN_TOKEN = "a" * 32
 DEAD = b'{"error":{"message":"Incorrect API key provided","type":"invalid_request_error","code":"invalid_api_key"}}'
 
 
@@ -55,6 +56,8 @@ async def gateway(tmp_path):
             RetryTimes="3", BreakerOpenSeconds="0.5", BreakerOpenSecondsMax="1", AutomaticDisableChannelEnabled="true"
         )
         async with system.engine.begin() as db:
+            root = {"username": "root", "password": "", "role": 10, "status": 1, "quota": 0, "aff_code": "r"}
+            await db.execute(insert(User).values(id=99, access_token=ADMIN_TOKEN, **root))
             await db.execute(update(Channel).values(key="key1", base_url=address, models="plain"))
             for number in (2, 3, 4):
                 await db.execute(insert(Channel).values(
@@ -86,11 +89,33 @@ async def status_of(system, channel):
         return (await db.execute(select(Channel.status, Channel.other_info).where(Channel.id == channel))).one()
 
 
+async def administrators_see(system, upstreams):
+    """The overview through the real edge: the good one is good, the ill ones have failures; live events flow."""
+    headers = {"authorization": ADMIN_TOKEN}
+    async with httpx.AsyncClient(base_url=system.address(), headers=headers, timeout=30, trust_env=False) as http:
+        page = (await http.get("/api/channel/health?window=300")).json()["data"]
+        by_id = {item["channel_id"]: item for item in page["items"]}
+        if sum(item["calls"] - item["failures"] for item in by_id.values()) < 200:
+            return False  # figures leave the edge every few seconds
+        assert by_id[4]["failures"] == 0 and by_id[4]["calls"] == 200 and by_id[4]["latency_ms"]["p95"] > 0
+        assert all(by_id[number]["failures"] > 0 for number in (1, 2, 3))
+        assert by_id[1]["errors"].keys() == {"server"} and by_id[2]["errors"].keys() == {"connect"}
+        errors = (await http.get("/api/channel/1/errors")).json()["data"]
+        assert errors[0]["status"] == 500 and errors[0]["message"] == "sorry" and errors[0]["request_ids"]
+        async with http.stream("GET", "/api/health/stream") as events:
+            assert events.headers["content-type"].startswith("text/event-stream")
+            async for line in events.aiter_lines():
+                if line == "event: figures":
+                    return True
+    return False
+
+
 async def test_with_one_of_four_healthy_all_of_200_calls_succeed_and_the_ill_ones_come_back(gateway):
     system, upstreams = gateway
     upstreams.by_key |= {"key1": 500, "key2": "cut", "key3": 503}
     assert await calls(system, 200) == {200: 200}
     assert sum(upstreams.calls[f"key{n}"] for n in (1, 2, 3)) < 150, "breakers keep most calls away from the ill ones"
+    await until(lambda: administrators_see(system, upstreams), "the health page shows it", within_s=30)
     upstreams.by_key.clear()
     upstreams.calls.clear()
 
