@@ -11,6 +11,7 @@ import pytest
 import typer
 
 import medusa.commands
+from edge.console.app import ROUTES
 from schema.options import OPTIONS
 from tests.docs.test_deploy_strict import exported
 
@@ -91,3 +92,10 @@ def test_metrics_that_are_named_exist(page):
 def test_options_that_are_named_exist(page):
     words = set(re.findall(r"`([A-Z][a-z]+(?:[A-Z][A-Za-z]*)+)(?: to \w+)?`", page.read_text()))
     assert words <= {*OPTIONS, "FLUSHALL"}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_routes_that_are_named_exist(page):
+    paths = {route.path.rstrip("/") for route in ROUTES}
+    named_paths = re.findall(r"(?:`|YOUR-ADDRESS)(/api/[\w/:-]+)`", page.read_text())
+    assert {path.rstrip("/") for path in named_paths} <= paths
