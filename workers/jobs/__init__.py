@@ -4,7 +4,15 @@ import importlib
 
 from workers.jobs.job import Job
 
-MODULES = ("reap", "reconcile", "retention", "token_expiry", "orders", "channels", "channel_figures")  # modules of this package
+MODULES = (
+    "reap",
+    "reconcile",
+    "retention",
+    "token_expiry",
+    "orders",
+    "channels",
+    "channel_figures",
+)  # modules of this package
 
 
 def find_jobs() -> list[Job]:
