@@ -19,6 +19,7 @@ from schema.health import (
     Cell,
     Gate,
     Sample,
+    merge,
     percentile,
     read_cell,
     read_cells,
@@ -26,10 +27,13 @@ from schema.health import (
     read_sample,
 )
 from schema.own_tables import ChannelHealth, Meta
+from schema.tables import Channel
 
 MINUTES_S_MAX = 3900  # an hour and what rounding adds; longer windows are read from SQL
+MINUTE_CELLS_MAX = 20_000  # more: spans of SQL and only the newest minutes
 ROWS_MAX = 60_000  # more: coarser spans
 CACHE_S = 3.0  # many open pages ask for the same
+LONG_CACHE_S = 30.0  # of windows in which a few seconds change nothing
 CACHED_MAX = 64
 
 Key = tuple[int, str]  # channel and model; model '' = all
@@ -41,6 +45,13 @@ class Now(Struct, frozen=True):
 
     in_flight: dict[int, int]
     gates: dict[Key, Gate]
+
+    def states(self) -> dict[int, int]:
+        """The sternest state of any gate of a channel: 1 half open, 2 open."""
+        found: dict[int, int] = {}
+        for (channel, _), gate in self.gates.items():
+            found[channel] = max(found.get(channel, 0), gate.state)
+        return found
 
 
 class _Cached(Struct, frozen=True):
@@ -57,7 +68,8 @@ class Figures:
 
     async def read(self, services: Services, begin_s: int, end_s: int, *, channel_id: int = 0) -> Timed:
         """Cells that begin in [begin, end). `channel_id` 0: totals of all channels; else all models of one."""
-        key = (begin_s // 5, end_s // 5, channel_id)
+        grain = 5 if end_s - begin_s <= MINUTES_S_MAX else int(LONG_CACHE_S)
+        key = (begin_s // grain, end_s // grain, channel_id)
         async with self._lock:
             held = self._cache.get(key)
             if held is not None and held.until > time.monotonic():
@@ -65,12 +77,18 @@ class Figures:
             if len(self._cache) >= CACHED_MAX:
                 self._cache.clear()
             found = await self._read(services, begin_s, end_s, channel_id)
-            self._cache[key] = _Cached(time.monotonic() + CACHE_S, found)
+            kept_s = CACHE_S if end_s - begin_s <= MINUTES_S_MAX else LONG_CACHE_S
+            self._cache[key] = _Cached(time.monotonic() + kept_s, found)
             return found
 
     async def _read(self, services: Services, begin_s: int, end_s: int, channel_id: int) -> Timed:
         now_s = int(time.time())
-        if end_s - begin_s <= MINUTES_S_MAX and begin_s >= now_s - MINUTE_KEPT_S:
+        minutes = end_s - begin_s <= MINUTES_S_MAX and begin_s >= now_s - MINUTE_KEPT_S
+        if minutes and not channel_id and end_s - begin_s > 600:
+            async with services.engine.connect() as db:
+                channels = (await db.execute(select(func.count()).select_from(Channel))).scalar_one()
+            minutes = channels * (end_s - begin_s) // 60 <= MINUTE_CELLS_MAX
+        if minutes:
             return await read_minutes(services.redis, begin_s // 60, -(-end_s // 60), channel_id)
         async with services.engine.connect() as db:
             stored = (await db.execute(select(Meta.value).where(Meta.key == THROUGH))).scalar()
@@ -115,31 +133,39 @@ async def read_minutes(redis: Any, begin: int, end: int, channel_id: int) -> Tim
 def _decode(begin: int, blobs: list[list[bytes]], channel_id: int) -> Timed:
     found: Timed = []
     for minute, of_edges in enumerate(blobs, begin):
-        totals: dict[Key, Cell] = {}
         for data in of_edges:
             for one in read_cells(data):
                 if channel_id and one.channel_id != channel_id:
                     continue
-                totals.setdefault((one.channel_id, ""), Cell()).add(one.cell)
+                found.append((minute * 60, (one.channel_id, ""), one.cell))
                 if channel_id and one.model:
-                    totals.setdefault((one.channel_id, one.model), Cell()).add(one.cell)
-        found += [(minute * 60, key, cell) for key, cell in totals.items()]
+                    found.append((minute * 60, (one.channel_id, one.model), one.cell))
     return found
 
 
 def by_key(cells: Iterable[tuple[int, Key, Cell]]) -> dict[Key, Cell]:
-    found: dict[Key, Cell] = {}
+    found: dict[Key, list[Cell]] = {}
     for _, key, cell in cells:
-        found.setdefault(key, Cell()).add(cell)
-    return found
+        found.setdefault(key, []).append(cell)
+    return {key: merge(held) for key, held in found.items()}
 
 
 def in_buckets(cells: Iterable[tuple[int, Key, Cell]], begin_s: int, step_s: int, count: int) -> list[Cell]:
     """`count` cells in a row from `begin_s`, each of `step_s`."""
-    found = [Cell() for _ in range(count)]
+    found: list[list[Cell]] = [[] for _ in range(count)]
     for at, _, cell in cells:
-        found[min(count - 1, max(0, (at - begin_s) // step_s))].add(cell)
-    return found
+        found[min(count - 1, max(0, (at - begin_s) // step_s))].append(cell)
+    return [merge(held) for held in found]
+
+
+def spark(cells: Iterable[tuple[int, Key, Cell]], begin_s: int, step_s: int, count: int) -> tuple[list[int], list[int]]:
+    """Good and failed attempts in `count` equal spans."""
+    ok, failed = [0] * count, [0] * count
+    for at, _, cell in cells:
+        place = min(count - 1, max(0, (at - begin_s) // step_s))
+        ok[place] += cell.ok
+        failed[place] += cell.failed
+    return ok, failed
 
 
 async def read_now(redis: Any) -> Now:
