@@ -57,6 +57,7 @@ class Board:
         self.in_flight: dict[int, int] = {}
         self.first_byte_ms: dict[Key, float] = {}  # running mean
         self.rates: dict[int, Ceiling] = {}
+        self.compares = True  # somebody reads `first_byte_ms`
         self.edges = 1  # processes that share the ceilings
         self.next_change = math.inf
 
@@ -94,9 +95,10 @@ class Board:
         if first_byte_ms >= 0:
             if stream:
                 cell.first_byte[bisect_left(BOUNDS_MS, first_byte_ms)] += 1
-            means = self.first_byte_ms
-            mean = means.get(key, first_byte_ms)
-            means[key] = mean + (first_byte_ms - mean) * SLOW_SHARE
+            if self.compares:
+                means = self.first_byte_ms
+                mean = means.get(key, first_byte_ms)
+                means[key] = mean + (first_byte_ms - mean) * SLOW_SHARE
         if self.breakers:
             limit = self.rules.first_byte_ms_max
             if limit and first_byte_ms > limit:

@@ -24,6 +24,7 @@ from schema.upstreams.rules import class_of
 from schema.upstreams.status import Evidence
 from schema.usage import UsageRecord
 
+monotonic, wall = time.monotonic, time.time
 CUTS_MAX = 10_000  # calls whose stream was cut and which have not ended yet
 
 
@@ -38,6 +39,7 @@ class Health:
         self.verdicts = Verdicts(engine, redis, self.board)
         self._options: Options | None = None
         self._cuts: set[str] = set()
+        self.left = self.board.left  # a call of its own would cost as much as what it does
 
     def choose(
         self, snapshot: EdgeSnapshot, wish: Wish, *, attempt: int, tried: Collection[int]
@@ -46,11 +48,12 @@ class Health:
         if snapshot.options is not self._options:
             self._options = snapshot.options
             self.board.rules = read_rules(snapshot.options)
+            self.board.compares = snapshot.options.channel_choice == "fastest"
         return self.picker.pick(snapshot, wish, attempt=attempt, tried=tried, now=time.monotonic())
 
     def begin(self, channel: RoutedChannel, model: str) -> Attempt:
         """Every attempt that began must also be `left`."""
-        return self.board.begin(channel, model, time.monotonic())
+        return self.board.begin(channel, model, monotonic())
 
     def settled(self, record: UsageRecord) -> None:
         """A call's charge; comes before the attempt is told to have succeeded."""
@@ -71,8 +74,8 @@ class Health:
             first_byte_unix_ms: when the upstream's first byte came, Unix ms.
             gone: the client left, or we ended the call: a cut is not the channel's fault.
         """
-        now = time.monotonic()
-        if request_id in self._cuts:
+        now = monotonic()
+        if self._cuts and request_id in self._cuts:
             self._cuts.discard(request_id)
             self.board.failed(attempt, now, "client_gone" if gone else "bad_response")
             if not gone:
@@ -81,8 +84,10 @@ class Health:
             return
         if attempt.channel.key_name:
             self.verdicts.worked(attempt.channel)
-        begun_unix_ms = time.time() * 1000 - (now - attempt.started) * 1000
-        self.board.succeeded(attempt, now, max(0.0, first_byte_unix_ms - begun_unix_ms), stream=stream)
+        since_first_byte_ms = wall() * 1000 - first_byte_unix_ms
+        took_ms = (now - attempt.started) * 1000
+        first_byte_ms = took_ms - since_first_byte_ms
+        self.board.succeeded(attempt, now, first_byte_ms if first_byte_ms > 0 else 0.0, stream=stream)
 
     def failed(
         self, attempt: Attempt, failure: Failure, error: UpstreamError, options: Options, *, request_id: str, gone: bool
@@ -108,9 +113,6 @@ class Health:
         )  # fmt: skip
         self.verdicts.consider(channel, verdict, options, now=now, evidence=evidence)
         return replace(failure, dead_account=True)
-
-    def left(self, attempt: Attempt) -> None:
-        self.board.left(attempt)
 
     async def close(self) -> None:
         await self.verdicts.close()
