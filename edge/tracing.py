@@ -88,26 +88,26 @@ def make_timed(base: Any, tracing: Tracing) -> type:
         def _span(self, name: str, **facts: Any) -> Any:
             return tracer.start_as_current_span(name, context=self._below, attributes=facts, record_exception=False)
 
-        def _choose(self, *arguments: Any) -> Any:
+        def choose(self, *arguments: Any) -> Any:
             if self._admit is not None:
                 self._admit.end()
                 self._admit = None
             with self._span("choose") as span:
-                found = super()._choose(*arguments)
+                found = super().choose(*arguments)
                 span.set_attribute("medusa.channel", found.id if found is not None else 0)
                 return found
 
-        async def _hold(self, *arguments: Any) -> None:
+        async def hold(self, *arguments: Any) -> None:
             with self._span("hold"):
-                await super()._hold(*arguments)
+                await super().hold(*arguments)
 
-        async def _attempt(self, *arguments: Any) -> None:
+        async def attempt(self, *arguments: Any) -> None:
             self._attempts += 1
             before = self.first_byte_ms
             facts = {"medusa.channel": self.channel.id, "medusa.attempt": self._attempts}
             with self._span("attempt", **facts) as span:
                 try:
-                    await super()._attempt(*arguments)
+                    await super().attempt(*arguments)
                 except Exception as error:
                     failure = getattr(error, "failure", None)
                     span.set_attribute("medusa.upstream_status", failure.status if failure is not None else 0)
@@ -118,9 +118,9 @@ def make_timed(base: Any, tracing: Tracing) -> type:
                         at_ns = (self.started_ms + self.first_byte_ms) * 1_000_000
                         span.add_event("first byte", timestamp=at_ns)
 
-        async def _settle(self, *arguments: Any, **more: Any) -> None:
+        async def settle(self, *arguments: Any, **more: Any) -> None:
             with self._span("settle"):
-                await super()._settle(*arguments, **more)
+                await super().settle(*arguments, **more)
 
         async def finish(self) -> None:
             try:

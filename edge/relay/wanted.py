@@ -13,6 +13,7 @@ from schema.dialects import audio, images, moderation, rerank
 from schema.dialects.errors import DialectError
 
 MAX_TOKENS_MAX = 1_073_741_823  # a greater limit is a mistake
+TALKS = frozenset({"chat", "completion", "responses"})  # modes with an answer of tokens
 _FORMS = frozenset({"transcription", "translation", "image_edit", "image_variation"})
 _DEFAULT_MODELS = {"moderation": "text-moderation-stable", "image": "dall-e", "speech": "tts-1"}
 

@@ -1,0 +1,66 @@
+"""What a call may cost at most, held before it goes upstream."""
+
+from typing import TYPE_CHECKING
+
+from edge.relay.refusal import Refused, away, short_of_quota
+from edge.relay.wanted import TALKS
+from edge.snapshot import EdgeSnapshot
+from edge.spool import REFUSES
+from schema.counting import estimate_prompt
+from schema.ledger.hot import NotLoaded, QuotaShort, Repeated
+from schema.pricing import PriceMissing, estimate_hold, find_price, price_image
+
+if TYPE_CHECKING:
+    from edge.relay.live import LiveCall
+
+
+async def hold_quota(live: "LiveCall", snapshot: EdgeSnapshot) -> None:
+    hot, caller, wanted = live.relay.hot, live.caller, live.wanted
+    price = find_price(
+        snapshot.options,
+        model=wanted.model,
+        group=live.group,
+        user_group=caller.user_group,
+        channel_cache_ratio=live.channel.cache_ratio,
+        channel_type=live.channel.type,
+    )
+    if isinstance(price, PriceMissing):
+        raise Refused(500, "model_price_error", f"Model {wanted.model} has no price; the operator must set one.")
+    live.base_price = live.price = price
+    if wanted.pictures is not None:
+        asked, name = wanted.pictures, live.channel.model_mapping.get(wanted.model, wanted.model)
+        live.price = price_image(price, upstream_model=name, size=asked.size, quality=asked.quality, count=asked.count)
+    prompt = wanted.exact_tokens
+    amount = estimate_hold(
+        estimate_prompt(len(live.body)) if prompt is None else prompt,
+        wanted.max_tokens or None,
+        live.price,
+        completion_guess=snapshot.options.pre_consumed_quota if live.mode in TALKS else 0,
+    )
+    token_id = caller.token_id if caller.limited else None
+    for _ in range(4):
+        try:
+            answer = await hot.reserve(
+                request_id=live.request_id,
+                user_id=caller.user_id,
+                token_id=token_id,
+                amount=amount,
+                deadline_ms=hot.deadline_ms(live.relay.config.hold_deadline_s),
+            )
+            if isinstance(answer, NotLoaded):
+                await hot.load(caller.user_id, token_id)
+                continue
+        except REFUSES:
+            if not await live.relay.settling.admit(caller.user_id, token_id or 0, amount):
+                raise
+            live.held = live.unheld = True
+            return
+        match answer:
+            case QuotaShort(which):
+                raise short_of_quota(which)
+            case Repeated():
+                raise Refused(409, "idempotency_conflict", "This idempotency key was used before.")
+            case _:
+                live.held = True
+                return
+    raise away("The ledger")

@@ -1,0 +1,186 @@
+"""One attempt on one channel: request out by the channel's way, answer in; failures say what happened."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, urlsplit
+
+import structlog
+from msgspec.structs import replace
+
+from edge.channels import RoutedChannel
+from edge.relay.answers import answer_plain, finish_plain
+from edge.relay.failures import AttemptFailed, learn_from, read_all
+from edge.relay.lanes import origin_of, request_head
+from edge.relay.outgoing import NotPrepared, Reply
+from edge.relay.retry import map_status
+from edge.relay.streams import pass_stream, translate_stream
+from edge.snapshot import EdgeSnapshot
+from edge.upstream.face import UpstreamAnswer
+from edge.upstream.http1 import Origin, UpstreamBroken, UpstreamSilent
+from edge.upstream.websocket import open_frames
+from schema.dialects import neutral
+from schema.dialects.errors import BadAnswer
+from schema.dialects.providers.base import Call, Outgoing
+
+if TYPE_CHECKING:
+    from edge.relay.live import LiveCall
+
+log = structlog.get_logger(__name__)
+
+
+async def make_attempt(live: "LiveCall", snapshot: EdgeSnapshot) -> None:
+    channel, model = live.channel, live.wanted.model
+    upstream_model = channel.model_mapping.get(model, model)
+    key = (channel.id, channel.key_no, upstream_model, live.stream, live.headers.get(b"accept", b""))
+    lane = None
+    if live.mode == "chat" and live.dialect == "openai" and not live.scope.get("query_string"):
+        lane = snapshot.lanes.find(key, live.headers)
+    if lane is not None:
+        body = lane.body_for(live.body, channel)
+        live.call, live.sent = lane.call, lane.template
+        origin, head = lane.origin, lane.head_for(body)
+        answer = live.answer = await _send(live, origin, head, body)
+    else:
+        live.call = _make_call(live, snapshot, upstream_model)
+        try:
+            sent = live.sent = await live.relay.preparer.prepare(
+                live.call, _informed(live, channel), lambda step: _exchange(live, step)
+            )
+        except NotPrepared as error:
+            log.info("attempt_failed", request_id=live.request_id, channel=channel.id, reason=str(error))
+            raise AttemptFailed(0, 502, "The channel cannot take this call.") from None
+        except BadAnswer as bad:
+            raise AttemptFailed(bad.error.status, bad.error.status, "", error=bad.error) from None
+        if not sent.method:  # the last step was the answer
+            await finish_plain(live, sent.body, "application/json")
+            return
+        answer = live.answer = await _open(
+            live, sent, lambda: snapshot.lanes.learn(key, live.call, channel, sent, live.headers)
+        )
+    try:
+        await _relay(live, answer)
+    finally:
+        live.answer = None  # from here on the connection may serve another call
+        answer.close()
+
+
+def _informed(live: "LiveCall", channel: RoutedChannel) -> RoutedChannel:
+    """The channel with what earlier attempts taught about it."""
+    facts = live.relay.facts.get(channel.id)
+    return channel if facts is None else replace(channel, view=replace(channel.view, facts=facts))
+
+
+async def _open(live: "LiveCall", sent: Outgoing, learn: Callable[[], None]) -> UpstreamAnswer:
+    """Send a request by the channel's way: directly, through its proxy, or as a WebSocket."""
+    config = live.relay.config
+    proxy = str(live.channel.view.setting.get("proxy") or config.relay_proxy)
+    try:
+        if sent.framing == "websocket":
+            return await open_frames(sent.url, sent.body)
+        if proxy:
+            return await live.relay.proxied.request(
+                proxy,
+                sent,
+                first_byte_timeout_s=config.first_byte_timeout_s,
+                stream_timeout_s=config.streaming_timeout_s,
+            )
+        url = urlsplit(sent.url)
+        origin, head = origin_of(url), request_head(sent, url, len(sent.body))
+        learn()
+    except UpstreamBroken as error:
+        log.info("attempt_failed", request_id=live.request_id, channel=live.channel.id, reason=error.reason)
+        raise AttemptFailed(0, 502, "The upstream could not be reached.") from None
+    except ValueError:
+        raise AttemptFailed(0, 502, "The channel's settings make no valid request.") from None
+    return await _send(live, origin, head, sent.body)
+
+
+async def _exchange(live: "LiveCall", sent: Outgoing) -> Reply:
+    """One step before the call itself."""
+    answer = live.answer = await _open(live, sent, lambda: None)
+    try:
+        live.sent = sent
+        if not 200 <= answer.status < 300:
+            await _raise_upstream(live, answer)
+        return Reply(answer.status, await read_all(live, answer))
+    finally:
+        live.answer = None
+        answer.close()
+
+
+def _make_call(live: "LiveCall", snapshot: EdgeSnapshot, upstream_model: str) -> Call:
+    query = live.scope.get("query_string", b"")
+    return Call(
+        mode=live.mode,  # type: ignore[arg-type]  # places name known modes only
+        client_dialect=live.dialect,
+        model=live.wanted.model,
+        upstream_model=upstream_model,
+        body=live.body,
+        stream=live.stream,
+        path=live.scope["path"],
+        query={k: v[-1] for k, v in parse_qs(query.decode("latin-1")).items()} if query else {},
+        client_headers={name.decode("latin-1"): value.decode("latin-1") for name, value in live.headers.items()},
+        content_type=live.headers.get(b"content-type", b"application/json").decode("latin-1"),
+        settings=snapshot.settings,
+        now_s=live.started_ms // 1000,
+        request_id=live.request_id,
+        user=live.caller.username,
+    )
+
+
+async def _send(live: "LiveCall", origin: Origin, head: bytes, body: bytes) -> UpstreamAnswer:
+    config = live.relay.config
+    live.sending = asyncio.current_task()
+    try:
+        return await live.relay.http.request(
+            origin,
+            head,
+            body,
+            connect_timeout_s=config.connect_timeout_s,
+            first_byte_timeout_s=config.first_byte_timeout_s,
+        )
+    except UpstreamBroken as error:
+        log.info("attempt_failed", request_id=live.request_id, channel=live.channel.id, reason=error.reason)
+        if isinstance(error, UpstreamSilent):
+            text = "The upstream did not answer in time."
+            silent = neutral.UpstreamError(text, "upstream_error", "upstream_timeout", status=502)
+            raise AttemptFailed(0, 502, text, error=silent) from None
+        raise AttemptFailed(0, 502, "The upstream could not be reached.") from None
+    except asyncio.CancelledError:
+        if not live.gone and live.ended_by is None:
+            raise
+        live.sending.uncancel()  # type: ignore[union-attr]  # a coroutine runs in a task
+        raise AttemptFailed(0, 502, "The call was ended.") from None
+    finally:
+        live.sending = None
+
+
+async def _relay(live: "LiveCall", answer: UpstreamAnswer) -> None:
+    live.first_byte_ms = time.time_ns() // 1_000_000 - live.started_ms
+    content_type = answer.header(b"content-type").decode("latin-1") or "application/json"
+    if not 200 <= answer.status < 300:
+        await _raise_upstream(live, answer)
+    streamed = content_type.startswith("text/event-stream") or (live.sent.stream and "json" not in content_type)
+    if live.stream and streamed:
+        await (pass_stream(live, answer) if live.sent.passthrough else translate_stream(live, answer))
+    else:
+        await answer_plain(live, answer, content_type, streamed)
+
+
+async def _raise_upstream(live: "LiveCall", answer: UpstreamAnswer) -> None:
+    body = await read_all(live, answer)
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in answer.headers}
+    error = live.channel.provider.read_error(answer.status, body, live.channel.view, headers)
+    retry_after = headers.get("retry-after", "")
+    status = map_status(answer.status, live.channel.status_mapping)
+    learnt = learn_from(live, answer.status, body)
+    raise AttemptFailed(
+        answer.status,
+        status,
+        "",
+        error=replace(error, status=status),
+        retry_after_s=float(retry_after) if retry_after.isdigit() else 0.0,
+        learnt=learnt,
+    )

@@ -1,0 +1,57 @@
+"""What an upstream's answer teaches when it is no good: cut short, or a fact about the channel that another way may suit."""
+
+from typing import TYPE_CHECKING
+
+from edge.relay.retry import Failure
+from edge.upstream.face import UpstreamAnswer
+from edge.upstream.http1 import UpstreamBroken
+from schema.dialects import neutral
+from schema.dialects.providers.facts import learn
+
+if TYPE_CHECKING:
+    from edge.relay.live import LiveCall
+
+ANSWER_BYTES_MAX = 64 * 1024 * 1024  # of one plain answer
+
+
+class AttemptFailed(Exception):
+    """One attempt on one channel. `status` 0: no answer."""
+
+    def __init__(
+        self,
+        status: int,
+        mapped_status: int,
+        message: str,
+        *,
+        error: neutral.UpstreamError | None = None,
+        retry_after_s: float = 0.0,
+        learnt: bool = False,  # the same channel may work in another way, now known
+    ) -> None:
+        super().__init__(message)
+        self.learnt = learnt
+        self.failure = Failure(status, mapped_status, retry_after_s=retry_after_s)
+        self.error = error or neutral.UpstreamError(
+            message=message, type="upstream_error", code="upstream_failed", status=mapped_status or 502
+        )
+
+
+async def read_all(live: "LiveCall", answer: UpstreamAnswer) -> bytes:
+    try:
+        return await answer.read_all(ANSWER_BYTES_MAX, live.relay.config.relay_timeout_s)
+    except UpstreamBroken:
+        raise AttemptFailed(0, 502, "The upstream broke off its answer.") from None
+
+
+def learn_from(live: "LiveCall", status: int, body: bytes) -> bool:
+    """Does the failure teach a way in which the same channel may work? Each fact is learnt once."""
+    fact = learn(live.sent, status, body)
+    if not fact:
+        return False
+    if fact == "drop_credential":
+        live.relay.preparer.forget(live.channel)
+        return False
+    known = live.relay.facts.get(live.channel.id, frozenset())
+    if fact in known:
+        return False
+    live.relay.facts[live.channel.id] = known | {fact}
+    return True

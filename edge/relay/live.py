@@ -1,0 +1,229 @@
+"""The state of one call, and how it ends: what the client was sent, what is charged, who stopped it."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from edge.channels import RoutedChannel
+from edge.health.pick import Wish
+from edge.relay.admission import hold_quota
+from edge.relay.attempt import make_attempt
+from edge.relay.callers import Caller
+from edge.relay.prompt import count_prompt
+from edge.relay.refusal import Refused
+from edge.relay.request_id import new_request_id
+from edge.relay.routes import Place
+from edge.relay.wanted import Wanted
+from edge.snapshot import EdgeSnapshot
+from edge.spool import REFUSES
+from edge.upstream.face import UpstreamAnswer
+from schema.dialects import neutral
+from schema.dialects.providers.base import Call, Outgoing
+from schema.dialects.registry import get_dialect
+from schema.pricing import charge
+from schema.quota import Quota
+from schema.spool import SpoolError
+from schema.usage import PriceRecord, TokenUsage, UsageRecord, write_record
+
+if TYPE_CHECKING:
+    from edge.relay.call import Relay
+
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+log = structlog.get_logger(__name__)
+_CROSS_ORIGIN = (
+    (b"access-control-allow-origin", b"*"),
+    (b"access-control-expose-headers", b"X-Oneapi-Request-Id, Retry-After"),
+)
+
+
+class LiveCall:
+    """One call; created by the relay, carried out by edge.relay.call."""
+
+    def __init__(self, relay: "Relay", scope: dict[str, Any], receive: Receive, send: Send, place: Place) -> None:
+        self.relay, self.scope, self.receive, self.send = relay, scope, receive, send
+        self.place, self.mode, self.dialect = place, place.mode, place.dialect
+        now_ns = time.time_ns()
+        self.request_id = new_request_id(now_ns)
+        self.started_ms = now_ns // 1_000_000
+        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        self.head_sent = False
+        self.status = 0  # that the client got; 0: it left before
+        self.stream = False
+        self.held = False  # a hold stands and this call must end it
+        self.unheld = False  # admitted without a hold because Redis is away
+        self.first_byte_ms = -1
+        self.gone = False  # the client has left
+        self.ended_by: neutral.UpstreamError | None = None  # why we end the call ourselves
+        self.sending: asyncio.Task[Any] | None = None  # while the upstream has not answered
+        self.progress: Callable[[], TokenUsage] | None = None  # what a stream has relayed so far
+        self.answer: UpstreamAnswer | None = None
+        self.tried: list[int] = []
+        self.caller: Caller
+        self.channel: RoutedChannel
+        self.price: PriceRecord
+        self.base_price: PriceRecord  # of one picture, where `price` is of all that were asked for
+        self.wanted: Wanted
+        self.body = b""
+        self.group = ""
+        self.sent: Outgoing
+        self.call: Call
+
+    def choose(self, snapshot: EdgeSnapshot, pinned: int | None, attempt: int) -> RoutedChannel | None:
+        model = self.wanted.model
+        if pinned is not None:
+            channel = snapshot.channels.get(pinned)
+            if channel is None:
+                raise Refused(403, "channel_disabled", "The pinned channel does not exist or is disabled.")
+            return channel.keys[0] if channel.keys else channel
+        wish = Wish(self.group, model, self.mode, self.wanted.conversation if snapshot.options.affinity_enabled else "")
+        return self.relay.health.choose(snapshot, wish, attempt=attempt - 1, tried=self.tried)
+
+    async def hold(self, snapshot: EdgeSnapshot) -> None:
+        await hold_quota(self, snapshot)
+
+    async def attempt(self, snapshot: EdgeSnapshot) -> None:
+        await make_attempt(self, snapshot)
+
+    def estimate(self, completion_tokens: int) -> TokenUsage:
+        prompt = count_prompt(self.place, self.wanted, self.body)
+        return TokenUsage(input_text=prompt, output_text=completion_tokens, estimated=True)
+
+    async def answer_json(self, body: bytes) -> None:
+        await self.head(200, "application/json", len(body))
+        await self.send({"type": "http.response.body", "body": body})
+
+    async def stream_out(self, data: bytes) -> None:
+        if not self.head_sent:
+            kind = "application/json" if self.place.json_array else get_dialect(self.dialect).stream_type
+            await self.head(200, kind, None)
+        if data:
+            await self.send({"type": "http.response.body", "body": data, "more_body": True})
+
+    async def head(self, status: int, content_type: str, length: int | None, retry_after_s: int = 0) -> None:
+        self.head_sent = True
+        self.status = status
+        request_id = self.request_id.encode()
+        headers = [
+            (b"content-type", content_type.encode("latin-1")),
+            (b"x-oneapi-request-id", request_id),
+            (b"x-request-id", request_id),
+            *_CROSS_ORIGIN,
+        ]
+        if length is not None:
+            headers.append((b"content-length", str(length).encode()))
+        else:
+            headers += [(b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
+        if self.relay.draining:
+            headers.append((b"connection", b"close"))
+        if retry_after_s:
+            headers.append((b"retry-after", str(retry_after_s).encode()))
+        await self.send({"type": "http.response.start", "status": status, "headers": headers})
+
+    async def settle(self, usage: TokenUsage, status: int, *, cut: bool = False, error: str = "") -> None:
+        await self.relay.settling.settle(self.record(usage, status, cut=cut, error=error))
+        self.held = False
+
+    def record(self, usage: TokenUsage, status: int, *, cut: bool = False, error: str = "") -> UsageRecord:
+        caller = self.caller
+        quota = Quota(0) if error else charge(usage, self.price)
+        return UsageRecord(
+            request_id=self.request_id,
+            user_id=caller.user_id,
+            username=caller.username,
+            token_id=caller.token_id,
+            token_name=caller.token_name,
+            token_limited=caller.limited,
+            channel_id=self.channel.id,
+            model=self.wanted.model,
+            upstream_model=self.sent.model or self.call.upstream_model,
+            group=self.group,
+            dialect=self.dialect,
+            mode=self.mode,
+            stream=self.stream,
+            status=status,
+            started_ms=self.started_ms,
+            ended_ms=time.time_ns() // 1_000_000,
+            first_byte_ms=self.first_byte_ms,
+            usage=usage,
+            price=self.price,
+            quota=quota,
+            cut=cut,
+            use_channel=self.tried,
+            error_code=error,
+        )
+
+    @property
+    def user_id(self) -> int:
+        return self.caller.user_id
+
+    @property
+    def buffered_bytes(self) -> int:
+        """Of the upstream's answer, waiting for a slow client."""
+        return self.answer.buffered_bytes if self.answer is not None else 0
+
+    def checkpoint(self) -> bytes | None:
+        """What to charge if this process dies now; None while the client has seen nothing."""
+        if self.progress is None or not self.head_sent:
+            return None
+        return write_record(self.record(self.progress(), 200, cut=True))
+
+    def leave(self) -> None:
+        """The client has gone: the upstream connection is cut, so that its work stops and the call is settled."""
+        self.gone = True
+        self._interrupt()
+
+    def stop(self, reason: neutral.UpstreamError) -> None:
+        """We end the call: the client learns why, and pays for what it saw."""
+        self.ended_by = reason
+        self._interrupt()
+
+    def _interrupt(self) -> None:
+        if self.answer is not None:
+            self.answer.abort()
+        elif self.sending is not None:
+            self.sending.cancel()
+
+    async def fail(self, error: neutral.UpstreamError) -> None:
+        """Every attempt failed: nothing is charged, the failure is recorded, the client learns the last reason."""
+        status = error.status if 400 <= error.status <= 599 else 502
+        if self.held and hasattr(self, "sent"):
+            await self.settle(TokenUsage(), status, error=error.code or "upstream_failed")
+        body = get_dialect(self.dialect).write_error(
+            status,
+            error.code,
+            error.message,
+            type=error.type or None,
+            param=error.param or None,
+            request_id=self.request_id,
+        )
+        await self.head(status, "application/json", len(body))
+        await self.send({"type": "http.response.body", "body": body})
+
+    async def refuse(self, status: int, code: str, message: str, retry_after_s: int = 0) -> None:
+        """Our own error, unless the client has seen bytes already: then the connection just ends."""
+        if self.head_sent:
+            return
+        kind = "new_api_error" if self.dialect != "claude" else None
+        body = get_dialect(self.dialect).write_error(status, code, message, type=kind, request_id=self.request_id)
+        await self.head(status, "application/json", len(body), retry_after_s)
+        await self.send({"type": "http.response.body", "body": body})
+
+    async def finish(self) -> None:
+        """No hold outlives its call: what the client saw is charged, an unanswered call gives its hold back."""
+        self.relay.open.remove(self)
+        took_s = time.time() - self.started_ms / 1000
+        self.relay.meters.ended(self.dialect, self.mode, self.status, self.stream, took_s, self.first_byte_ms)
+        if self.unheld:
+            self.relay.settling.leave()
+        if self.held:
+            try:
+                if self.progress is not None and self.head_sent:
+                    await self.settle(self.progress(), 200, cut=True)
+                    return
+                await self.relay.hot.release(self.request_id, self.caller.user_id)
+            except (*REFUSES, SpoolError):
+                log.warning("hold_left_to_the_reaper", request_id=self.request_id)

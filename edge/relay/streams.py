@@ -1,0 +1,148 @@
+"""Streams: bytes that go through as they are, and events that are translated; the last ones leave after the call is settled."""
+
+from typing import TYPE_CHECKING
+
+import structlog
+from msgspec.structs import replace
+
+from edge.relay.failures import AttemptFailed
+from edge.relay.watch import StreamTooWild, StreamWatch, payloads
+from edge.upstream.face import UpstreamAnswer
+from edge.upstream.http1 import UpstreamBroken
+from schema.counting import StreamCounter, estimate_prompt
+from schema.dialects import neutral
+from schema.dialects.base import StreamContext
+from schema.dialects.gemini.array import ArrayFrames
+from schema.dialects.providers.answers import open_reader
+from schema.dialects.providers.wires import get_wire
+from schema.dialects.registry import get_dialect
+from schema.usage import TokenUsage
+
+if TYPE_CHECKING:
+    from edge.relay.live import LiveCall
+
+log = structlog.get_logger(__name__)
+
+_END_MARKS = {
+    "openai": (b"data: [DONE]", b"data:[DONE]"),
+    "completions": (b"data: [DONE]", b"data:[DONE]"),
+    "claude": (b'"message_stop"',),
+    "responses": (b'"response.completed"', b'"response.incomplete"', b'"response.failed"'),
+    "gemini": (b'"finishReason"',),
+}
+
+
+async def pass_stream(live: "LiveCall", answer: UpstreamAnswer) -> None:
+    counter = StreamCounter(live.wanted.model)
+
+    def count(text: str) -> int:
+        counter.feed(text)
+        return counter.tokens
+
+    watch = StreamWatch(
+        get_wire(live.sent.wire).meter(),
+        end_marks=_END_MARKS.get(live.dialect, ()),
+        hide_usage=live.dialect in ("openai", "completions") and not live.wanted.include_usage,
+        count=count,
+    )
+    live.progress = lambda: watch.usage or live.estimate(watch.completion_tokens())
+    array = ArrayFrames() if live.place.json_array else None
+    cut = False
+    try:
+        while data := await answer.read_some(live.relay.config.streaming_timeout_s):
+            out = watch.feed(data)
+            if out:
+                if not live.head_sent:
+                    _check_first(live, out)
+                await live.stream_out(out if array is None else b"".join(map(array.frame, payloads(out))))
+            if watch.ended and answer.ended:
+                break
+    except (UpstreamBroken, StreamTooWild) as error:
+        if not live.head_sent:
+            raise AttemptFailed(0, 502, "The upstream broke off its answer.") from None
+        log.info("stream_cut", request_id=live.request_id, channel=live.channel.id, reason=type(error).__name__)
+        cut = True
+    rest = watch.close() + watch.held
+    if not live.head_sent:
+        if not rest:
+            raise AttemptFailed(0, 502, "The upstream sent an empty stream.")
+        _check_first(live, rest)
+    usage = watch.usage or live.estimate(watch.completion_tokens())
+    await live.settle(usage, 200, cut=cut or not watch.ended)
+    if live.ended_by is not None and not watch.ended:
+        context = StreamContext(id=live.request_id, model=live.wanted.model, created_s=live.started_ms // 1000)
+        rest = get_dialect(live.dialect).event_writer(context).error(live.ended_by)
+    elif not watch.ended and live.dialect in ("openai", "completions"):
+        rest += b"data: [DONE]\n\n"
+    if array is not None:
+        rest = b"".join(map(array.frame, payloads(rest))) + array.close()
+    await live.stream_out(rest)
+    await live.send({"type": "http.response.body", "body": b""})
+
+
+def _check_first(live: "LiveCall", frames: bytes) -> None:
+    """A stream that begins with an error is a failed attempt: the client has seen nothing yet."""
+    first = payloads(frames)[:1]
+    if first and get_wire(live.sent.wire).meter().is_error_event(first[0]):
+        error = get_dialect(live.dialect).read_error(0, first[0])
+        status = error.status if 400 <= error.status <= 599 else 502
+        raise AttemptFailed(status, status, "", error=replace(error, status=status))
+
+
+async def translate_stream(live: "LiveCall", answer: UpstreamAnswer) -> None:
+    reader = open_reader(live.sent)
+    whole_frames = live.sent.framing == "websocket"
+    client = get_dialect(live.dialect)
+    request = client.read_request(live.body, path_model=live.wanted.model, stream=live.place.stream)
+    prompt = estimate_prompt(len(live.body))
+    writer = client.event_writer(
+        StreamContext(
+            id=live.request_id,
+            model=live.wanted.model,
+            created_s=live.started_ms // 1000,
+            include_usage=request.include_usage,
+            json_array=live.place.json_array,
+            prompt_estimate=prompt,
+            request=request,
+        )
+    )
+    counter = StreamCounter(live.wanted.model)
+    usage: TokenUsage | None = None
+    held = b""
+    finished = cut = False
+    live.progress = lambda: usage or live.estimate(counter.tokens)
+
+    def turn(events: list[neutral.Event]) -> bytes:
+        nonlocal usage, finished
+        out = []
+        for event in events:
+            if isinstance(event, neutral.UsageEvent):
+                usage = event.usage
+            elif isinstance(event, neutral.Finished):
+                finished = True
+            elif isinstance(event, neutral.Failed) and not live.head_sent:
+                raise AttemptFailed(event.error.status, event.error.status, "", error=event.error)
+            elif text := neutral.event_text(event):
+                counter.feed(text)
+            out.append(writer.write(event))
+        return b"".join(out)
+
+    try:
+        while data := await answer.read_some(live.relay.config.streaming_timeout_s):
+            out = turn(reader.read(data) if whole_frames else reader.feed(data))
+            if finished:
+                held += out
+            elif out:
+                await live.stream_out(out)
+    except UpstreamBroken:
+        if not live.head_sent:
+            raise AttemptFailed(0, 502, "The upstream broke off its answer.") from None
+        cut = True
+    held += turn(reader.close())
+    if usage is None:
+        usage = live.estimate(counter.tokens)
+        held += writer.write(neutral.UsageEvent(usage))
+    held += writer.error(live.ended_by) if live.ended_by is not None and not finished else writer.close()
+    await live.settle(usage, 200, cut=cut or not finished)
+    await live.stream_out(held)
+    await live.send({"type": "http.response.body", "body": b""})
