@@ -9,17 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import msgspec
 from redis.asyncio import Redis
 
 from edge.console.app import create_console
+from edge.console.playground import PlaygroundDoor
 from edge.exposition import Exposition
 from edge.health.watch import Health
 from edge.probes import PROBES, Probes
 from edge.redis_pipe import RedisPipe
 from edge.relay.call import Relay
 from edge.relay.callers import Callers
-from edge.relay.routes import PLAYGROUND, find_place, is_not_served
+from edge.relay.doorstep import answer_preflight, refuse_address
+from edge.relay.routes import find_place, find_unserved
 from edge.services import Services
 from edge.snapshot import Snapshots
 from edge.spool import Settling, open_own
@@ -34,7 +35,7 @@ Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 CONSOLE_PREFIXES = ("/v1/models", "/v1/dashboard", "/v1beta/models")  # lists and billing, answered by the console
-RELAY_PREFIXES = ("/v1/", "/v1beta/", "/mj/", "/suno/", "/pg/")
+RELAY_PREFIXES = ("/v1/", "/v1beta/", "/v1alpha/", "/v2/", "/mj/", "/suno/", "/pg/")
 COLD_TIMEOUT_S = 10.0  # of requests that no client waits for in a stream
 GC_THRESHOLDS = (20_000, 20, 50)  # a call makes some hundred objects and hardly a cycle
 
@@ -66,7 +67,6 @@ class Edge:
         self.redis = Redis.from_url(config.redis_url, max_connections=config.redis_pool_size * 5)
         self.health = Health(self.engine, self.redis, self.pipe, host=config.node_name)
         meters.on_settled = self.health.settled
-        self.relay = Relay(config, self.snapshots, Callers(self.engine), hot, self.settling, meters, self.health)
         self.probes = Probes(config, self.pipe, self.engine, self.settling, self.exposition, self.snapshots)
         self.log_engine = self._open(config.log_sql_dsn) if config.log_sql_dsn else self.engine
         self.http = httpx.AsyncClient(timeout=COLD_TIMEOUT_S, follow_redirects=False)
@@ -84,6 +84,9 @@ class Edge:
             ),
             started_s=int(time.time()),
         )
+        door = PlaygroundDoor(self.services)
+        callers = Callers(self.engine)
+        self.relay = Relay(config, self.snapshots, callers, hot, self.settling, meters, self.health, door.find)
         console: Any = create_console(self.services)
         await console.start()
         gc.collect()
@@ -159,22 +162,24 @@ class Edge:
             await send({"type": "websocket.close", "code": 1011, "reason": "not served"})
             return
         path: str = scope["path"]
+        method: str = scope["method"]
         if path in PROBES:
             await self.probes(scope, send)
-        elif (
-            scope["method"] == "POST" and path != PLAYGROUND and (place := find_place(path, _query(scope))) is not None
-        ):
-            await self.relay(scope, receive, send, place)
-        elif is_not_served(path) or (path.startswith(RELAY_PREFIXES) and not path.startswith(CONSOLE_PREFIXES)):
-            error = {
-                "message": "API not implemented",
-                "type": "new_api_error",
-                "param": "",
-                "code": "api_not_implemented",
-            }
-            await _reply(send, 501, {"error": error})
-        else:
+        elif (place := find_place(path, _query(scope))) is not None:
+            if method == "POST":
+                await self.relay(scope, receive, send, place)
+            elif method == "OPTIONS":
+                await answer_preflight(send)
+            else:
+                await refuse_address(send, 405, method, path)
+        elif not path.startswith(RELAY_PREFIXES) or path.startswith(CONSOLE_PREFIXES):
             await self.console(scope, receive, send)
+        elif method == "OPTIONS":
+            await answer_preflight(send)
+        elif (place := find_unserved(path)) is not None:
+            await self.relay(scope, receive, send, place)
+        else:
+            await refuse_address(send, 404, method, path)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -183,13 +188,6 @@ class Edge:
         await receive()
         await self.stop()
         await send({"type": "lifespan.shutdown.complete"})
-
-
-async def _reply(send: Send, status: int, body: Any) -> None:
-    data = msgspec.json.encode(body)
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(data)).encode())]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": data})
 
 
 def _query(scope: dict[str, Any]) -> str:

@@ -20,6 +20,7 @@ from schema.migrate import read_meta
 from schema.options import Options, read_options
 from schema.secrets import SealError, Vault
 from schema.tables import Channel, OptionRow, User
+from schema.word_filter import WordFilter
 
 log = structlog.get_logger(__name__)
 
@@ -37,6 +38,7 @@ class EdgeSnapshot(Struct, frozen=True):
     tiers: Mapping[tuple[str, str], Tiers]  # by group and model
     lanes: Lanes  # fills while calls come
     is_set_up: bool = False  # a root account exists
+    words: WordFilter | None = None  # blocked in prompts; None: nothing is
 
 
 class Snapshots:
@@ -77,7 +79,13 @@ class Snapshots:
                 log.error("channel_key_cannot_be_opened", channel=row["id"])
         settings = read_settings(options, self._config)
         self.current = EdgeSnapshot(
-            options, settings, channels, index_channels(channels.values()), Lanes(settings), root is not None
+            options,
+            settings,
+            channels,
+            index_channels(channels.values()),
+            Lanes(settings),
+            root is not None,
+            _words(options),
         )
         self._read_at = asyncio.get_running_loop().time()
 
@@ -94,3 +102,8 @@ class Snapshots:
                 continue  # keeps what it has
             except Exception as error:
                 log.warning("snapshot_not_read", error=type(error).__name__)
+
+
+def _words(options: Options) -> WordFilter | None:
+    checks = options.check_sensitive_enabled and options.check_sensitive_on_prompt_enabled
+    return WordFilter(options.sensitive_words) if checks and any(map(str.strip, options.sensitive_words)) else None

@@ -1,15 +1,16 @@
 """What handlers read from a request and how they answer: bodies, queries, the client's address, envelopes."""
 
-from ipaddress import ip_address, ip_network
 from typing import Any, TypeVar
 
 import msgspec
 from blacksheep import Content, Request, Response
 
+from edge.client_address import find_client
 from edge.console.envelope import Refusal, write_success
 from edge.console.paging import read_int
-from schema.addresses import Address, embedded_ipv4, read_address
+from schema.addresses import Address, read_address
 from schema.config import Config
+from schema.ip_list import plain
 
 BODY_BYTES_MAX = 1 << 20  # of a console request; model calls never come here
 TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
@@ -56,26 +57,15 @@ def peer_of(request: Request) -> Address | None:
     """The other end of the connection; None on a Unix socket."""
     client = request.scope.get("client")
     try:
-        return _plain(read_address(client[0])) if client else None
+        return plain(read_address(client[0])) if client else None
     except ValueError:
         return None
 
 
 def client_address(request: Request, config: Config) -> str:
-    """The client's address: the peer's, or behind trusted proxies the last untrusted one of X-Forwarded-For."""
-    address = peer_of(request)
-    if address is None:
-        return ""
-    trusted = [ip_network(block, strict=False) for block in config.trusted_proxies]
-    hops = [part.strip() for part in header(request, b"x-forwarded-for").split(",") if part.strip()]
-    while hops and any(address in block for block in trusted if block.version == address.version):
-        try:
-            address = _plain(ip_address(hops.pop()))
-        except ValueError:
-            break
-    return str(address)
-
-
-def _plain(address: Address) -> Address:
-    inner = embedded_ipv4(address) if address.version == 6 and address.ipv4_mapped else None
-    return inner if inner is not None else address
+    """The client's address as text; '' when it is not known."""
+    client = request.scope.get("client")
+    named = header(request, config.client_ip_header.lower().encode()) if config.client_ip_header else ""
+    forwarded = header(request, b"x-forwarded-for")
+    address = find_client(client[0] if client else "", forwarded, config.trusted_proxies, named)
+    return "" if address is None else str(address)

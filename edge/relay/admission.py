@@ -8,6 +8,7 @@ from edge.snapshot import EdgeSnapshot
 from edge.spool import REFUSES
 from schema.counting import estimate_prompt
 from schema.ledger.hot import NotLoaded, QuotaShort, Repeated
+from schema.ledger.keys import digest_idempotency_key
 from schema.pricing import PriceMissing, estimate_hold, find_price, price_image
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 
 async def hold_quota(live: "LiveCall", snapshot: EdgeSnapshot) -> None:
+    """Price the call on its first channel and hold what it may cost. Raises Refused, and what Redis raises."""
     hot, caller, wanted = live.relay.hot, live.caller, live.wanted
     price = find_price(
         snapshot.options,
@@ -38,6 +40,8 @@ async def hold_quota(live: "LiveCall", snapshot: EdgeSnapshot) -> None:
         completion_guess=snapshot.options.pre_consumed_quota if live.mode in TALKS else 0,
     )
     token_id = caller.token_id if caller.limited else None
+    named = live.headers.get(b"idempotency-key", b"").decode("latin-1")
+    once = digest_idempotency_key(caller.user_id, caller.token_id, named) if named else None
     for _ in range(4):
         try:
             answer = await hot.reserve(
@@ -46,6 +50,7 @@ async def hold_quota(live: "LiveCall", snapshot: EdgeSnapshot) -> None:
                 token_id=token_id,
                 amount=amount,
                 deadline_ms=hot.deadline_ms(live.relay.config.hold_deadline_s),
+                idempotency_key=once,
             )
             if isinstance(answer, NotLoaded):
                 await hot.load(caller.user_id, token_id)
@@ -58,8 +63,10 @@ async def hold_quota(live: "LiveCall", snapshot: EdgeSnapshot) -> None:
         match answer:
             case QuotaShort(which):
                 raise short_of_quota(which)
-            case Repeated():
-                raise Refused(409, "idempotency_conflict", "This idempotency key was used before.")
+            case Repeated(earlier, is_open):
+                state = "is still being answered" if is_open else "was answered"
+                text = f"This Idempotency-Key was used before: request {earlier} {state} and is charged once."
+                raise Refused(409, "idempotency_conflict", text)
             case _:
                 live.held = True
                 return

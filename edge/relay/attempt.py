@@ -120,7 +120,7 @@ def _make_call(live: "LiveCall", snapshot: EdgeSnapshot, upstream_model: str) ->
         body=live.body,
         stream=live.stream,
         path=live.scope["path"],
-        query={k: v[-1] for k, v in parse_qs(query.decode("latin-1")).items()} if query else {},
+        query={k: v[-1] for k, v in parse_qs(query.decode("latin-1")).items() if k != "key"} if query else {},
         client_headers={name.decode("latin-1"): value.decode("latin-1") for name, value in live.headers.items()},
         content_type=live.headers.get(b"content-type", b"application/json").decode("latin-1"),
         settings=snapshot.settings,

@@ -7,6 +7,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
+from urllib.parse import parse_qs
 
 import httpx
 import structlog
@@ -14,24 +15,27 @@ from msgspec.structs import replace
 from sqlalchemy.exc import SQLAlchemyError
 
 from edge.channels import RoutedChannel
+from edge.client_address import find_client
 from edge.health.watch import Health
 from edge.metrics import Meters
-from edge.relay.callers import Callers
+from edge.relay.callers import Caller, Callers
 from edge.relay.failures import AttemptFailed
-from edge.relay.gate import authenticate, check_model, group_in_effect, read_key
+from edge.relay.gate import authenticate, check_address, check_model, check_words, group_in_effect, read_key
 from edge.relay.live import LiveCall
 from edge.relay.open_calls import OpenCalls
 from edge.relay.outgoing import Preparer
 from edge.relay.prompt import answer_count
 from edge.relay.refusal import Refused, away, no_channel
+from edge.relay.request_body import read_body
 from edge.relay.retry import GiveUp, RetryPolicy, after_failure
-from edge.relay.routes import Place
-from edge.relay.wanted import read_wanted
+from edge.relay.routes import UNSERVED, Place
+from edge.relay.wanted import read_wanted, without_group
 from edge.snapshot import Snapshots
 from edge.spool import REFUSES, Settling
 from edge.tracing import open_tracing
 from edge.upstream.http1 import Http1Client
 from edge.upstream.proxied import ProxiedClient
+from schema.addresses import Address
 from schema.config import Config
 from schema.dialects import neutral
 from schema.dialects.errors import DialectError
@@ -64,9 +68,11 @@ class Relay:
         settling: Settling,
         meters: Meters,
         health: Health,
+        find_signed_in: Callable[[dict[str, Any]], Awaitable[Caller]],
     ) -> None:
         self.config, self.snapshots, self.callers, self.hot = config, snapshots, callers, hot
         self.settling, self.meters, self.health = settling, meters, health
+        self.find_signed_in = find_signed_in  # the caller behind a browser's session
         self.tracing = open_tracing(config)
         self.draining = False  # the process is about to end: keep-alive connections are to move on
         self.http = Http1Client()
@@ -110,12 +116,26 @@ async def carry_out(live: LiveCall) -> None:
     """Raises Refused, DialectError and what ledger or database raise; nothing was answered then."""
     relay = live.relay
     snapshot = relay.snapshots.current
-    key, pinned = read_key(_key_headers(live))
-    caller = live.caller = await authenticate(relay.callers, key, pinned, live.started_ms // 1000)
-    body = await _read_body(live)
+    pinned: int | None = None
+    if live.place.session:
+        caller = live.caller = await relay.find_signed_in(live.scope)
+    else:
+        key, pinned = read_key(_key_headers(live), _query_key(live) if live.dialect == "gemini" else "")
+        caller = live.caller = await authenticate(relay.callers, key, pinned, live.started_ms // 1000)
+    if caller.networks is not None:
+        check_address(caller, _address_of(live))
+    if live.mode == UNSERVED:
+        raise Refused(501, "api_not_implemented", "API not implemented")
+    body = await read_body(live.receive, live.headers, relay.config.max_request_body_mb << 20)
     wanted = read_wanted(live.place, body, live.headers)
+    if live.place.session:
+        body = without_group(body)
+        group = wanted.group or caller.user_group
+        caller = live.caller = replace(caller, token_group=group, token_name=f"playground-{group}")
     live.group = group_in_effect(caller, snapshot.options)
     check_model(caller, wanted.model)
+    if snapshot.words is not None:
+        check_words(snapshot.words, live.mode, body)
     live.wanted, live.body = wanted, body
     live.stream = wanted.stream
     if live.place.free:
@@ -189,21 +209,15 @@ def _key_headers(live: LiveCall) -> dict[str, str]:
     return {text: headers[name].decode("latin-1") for name, text in _KEY_HEADERS if name in headers}
 
 
-async def _read_body(live: LiveCall) -> bytes:
-    limit = live.relay.config.max_request_body_mb * 1024 * 1024
-    length = live.headers.get(b"content-length", b"")
-    too_large = Refused(413, "request_too_large", "The request body is larger than this gateway allows.")
-    if length.isdigit() and int(length) > limit:
-        raise too_large
-    parts, size = [], 0
-    while True:
-        message = await live.receive()
-        if message["type"] == "http.disconnect":
-            raise Refused(499, "client_gone", "The client left before its request was complete.")
-        part = message.get("body", b"")
-        size += len(part)
-        if size > limit:
-            raise too_large
-        parts.append(part)
-        if not message.get("more_body"):
-            return parts[0] if len(parts) == 1 else b"".join(parts)
+def _query_key(live: LiveCall) -> str:
+    """As Google's clients may give it."""
+    query: bytes = live.scope.get("query_string") or b""
+    return parse_qs(query.decode("latin-1")).get("key", [""])[0] if b"key=" in query else ""
+
+
+def _address_of(live: LiveCall) -> Address | None:
+    config, headers = live.relay.config, live.headers
+    peer = live.scope.get("client")
+    named = headers.get(config.client_ip_header.lower().encode(), b"") if config.client_ip_header else b""
+    forwarded = headers.get(b"x-forwarded-for", b"").decode("latin-1")
+    return find_client(peer[0] if peer else "", forwarded, config.trusted_proxies, named.decode("latin-1"))

@@ -8,6 +8,7 @@ from msgspec import Struct
 from sqlalchemy import select
 
 from schema.database import Engine
+from schema.ip_list import Network, read_ip_list
 from schema.tables import Token, User
 
 CALLERS_MAX = 100_000  # about 1 KiB each
@@ -25,8 +26,7 @@ class Caller(Struct, frozen=True):
     limited: bool
     remain_quota: int
     models: frozenset[str]  # empty: all
-    allow_ips: str
-    subnet: str
+    networks: tuple[Network, ...] | None  # from where it may be used; None: from everywhere
     token_group: str
     user_id: int
     username: str
@@ -119,7 +119,7 @@ def _read_row(values: list) -> Caller:  # type: ignore[type-arg]  # a row of _CO
     models = frozenset(part.strip() for part in (limits or "").split(",") if part.strip()) if limits_on else frozenset()
     return Caller(
         token_id=token_id, token_name=name or "", token_status=status, expired_s=expired, limited=not unlimited,
-        remain_quota=remain or 0, models=models, allow_ips=ips or "", subnet=subnet or "",
+        remain_quota=remain or 0, models=models, networks=read_ip_list(ips or "", subnet or ""),
         token_group=token_group or "", user_id=user_id, username=username or "", user_status=user_status,
         user_group=user_group or "default", role=role or 0,
     )  # fmt: skip

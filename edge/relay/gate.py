@@ -6,7 +6,10 @@ from typing import Protocol
 
 from edge.relay.callers import Caller
 from edge.relay.refusal import Refused, bad_key, no_key
+from schema.addresses import Address
+from schema.ip_list import is_listed
 from schema.options import Options
+from schema.word_filter import WordFilter
 
 _KEY = re.compile(r"[A-Za-z0-9]{1,64}")
 _PLAIN = re.compile(r"Bearer sk-([A-Za-z0-9]{1,64})")
@@ -63,6 +66,12 @@ async def authenticate(callers: Finder, key: str, pinned: int | None, now_s: int
     return caller
 
 
+def check_address(caller: Caller, address: Address | None) -> None:
+    """Raises Refused."""
+    if caller.networks is not None and (address is None or not is_listed(address, caller.networks)):
+        raise Refused(403, "ip_not_allowed", "The API key may not be used from this address.")
+
+
 def group_in_effect(caller: Caller, options: Options) -> str:
     """The token's group, else the user's. Raises Refused."""
     group = caller.token_group
@@ -80,3 +89,20 @@ def check_model(caller: Caller, model: str) -> None:
     limits = caller.models
     if limits and model not in limits and not any(e.endswith("*") and model.startswith(e[:-1]) for e in limits):
         raise Refused(403, "model_not_allowed", f"The API key may not use model {model}.")
+
+
+def check_words(words: WordFilter, mode: str, body: bytes) -> None:
+    """Raises Refused when the prompt holds a word that the operator blocks."""
+    code = _WORD_CODES.get(mode)
+    if code is not None and words.find_in_body(body):
+        raise Refused(400, code, "The prompt contains words that this gateway does not allow.")
+
+
+_WORD_CODES = {
+    "chat": "sensitive_words_detected",
+    "completion": "sensitive_words_detected",
+    "responses": "sensitive_words_detected",
+    "moderation": "sensitive_words_detected",
+    "image": "invalid_image_request",
+    "speech": "invalid_audio_request",
+}

@@ -14,12 +14,13 @@ class Place(Struct, frozen=True):
     path_model: str = ""  # '' = the body names it
     stream: bool | None = None  # None = the body tells
     json_array: bool = False  # Gemini without alt=sse
+    session: bool = False  # signed in as on the console, not with a key
     free: bool = False  # answered here, never billed: counting tokens
 
 
 _FIXED = {
     "/v1/chat/completions": Place("chat", "openai"),
-    "/pg/chat/completions": Place("chat", "openai"),
+    "/pg/chat/completions": Place("chat", "openai", session=True),
     "/v1/completions": Place("completion", "completions"),
     "/v1/responses": Place("responses", "responses"),
     "/v1/messages": Place("chat", "claude"),
@@ -36,7 +37,7 @@ _FIXED = {
     "/v1/audio/transcriptions": Place("transcription", "openai"),
     "/v1/audio/translations": Place("translation", "openai"),
 }
-PLAYGROUND = "/pg/chat/completions"  # signed in with a session, not with a key
+UNSERVED = "unserved"  # mode of routes that no gateway can share between accounts
 _GEMINI = re.compile(r"/v1(?:beta|alpha|beta1)?/models/([^/:]+):([A-Za-z]+)")
 _ENGINE = re.compile(r"/v1/engines/([^/]+)/embeddings")
 _NOT_SERVED = (
@@ -74,6 +75,6 @@ def _gemini(model: str, action: str, query: str) -> Place | None:
     return None
 
 
-def is_not_served(path: str) -> bool:
-    """Routes of the provider that no gateway can share between accounts: 501."""
-    return path.startswith(_NOT_SERVED)
+def find_unserved(path: str) -> Place | None:
+    """Routes of a provider that no gateway can share between accounts: 501 once the key is known."""
+    return Place(UNSERVED, "openai") if path.startswith(_NOT_SERVED) else None

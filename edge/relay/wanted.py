@@ -91,6 +91,13 @@ def read_wanted(place: Place, body: bytes, headers: Mapping[bytes, bytes]) -> Wa
     return _with_facts(place, body, wanted)
 
 
+def without_group(body: bytes) -> bytes:
+    """A playground's request as a provider knows it."""
+    members = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    members.pop("group", None)
+    return msgspec.json.encode(members)
+
+
 def _conversation(held: _Json) -> str:
     """As OpenAI's clients name it (`prompt_cache_key`, formerly `user`), or Claude's (`metadata.user_id`)."""
     told = held.prompt_cache_key or held.user

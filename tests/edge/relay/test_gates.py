@@ -1,0 +1,158 @@
+"""What is asked before a call goes upstream, at a running gateway: address, words, packing, repeated keys, methods, sign-in."""
+
+import asyncio
+import gzip
+import json
+import zlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+import pytest_asyncio
+from sqlalchemy import insert, update
+
+from schema.tables import OptionRow, Token
+from tests.system import KEY, PRICE, System, open_system, until
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+BODY = {"model": "plain", "messages": [{"role": "user", "content": "hello"}]}
+CHAT = "/v1/chat/completions"
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def system(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[System]:
+    folder: Path = tmp_path_factory.mktemp("gates")
+    async with open_system(folder, environ={"MAX_REQUEST_BODY_MB": "1"}) as system:
+        await system.seed(users=4, SensitiveWords="forbidden")
+        async with system.engine.begin() as db:
+            await db.execute(update(Token).where(Token.id == 2).values(allow_ips="198.51.100.0/24"))
+            await db.execute(update(Token).where(Token.id == 3).values(allow_ips="no address"))
+        system.add_edge()
+        system.add_worker()
+        await system.ready()
+        yield system
+
+
+def _code(answer: httpx.Response) -> tuple[int, str]:
+    return answer.status_code, answer.json()["error"]["code"]
+
+
+async def test_a_token_is_used_from_its_addresses_only(system: System):
+    async with system.client(user=2) as http:
+        assert _code(await http.post(CHAT, json=BODY)) == (403, "ip_not_allowed")
+        told = {"x-forwarded-for": "6.6.6.6, 198.51.100.4"}  # the loopback peer is a trusted proxy
+        assert (await http.post(CHAT, json=BODY, headers=told)).status_code == 200
+        lied = {"x-forwarded-for": "198.51.100.4, 6.6.6.6"}
+        assert _code(await http.post(CHAT, json=BODY, headers=lied)) == (403, "ip_not_allowed")
+    async with system.client(user=3) as http:  # a list that lets nobody in
+        assert _code(await http.post(CHAT, json=BODY)) == (403, "ip_not_allowed")
+
+
+async def test_blocked_words_never_go_upstream(system: System):
+    before = dict(system.upstream.calls)
+    async with system.client() as http:
+        for path, body in (
+            (CHAT, {"model": "plain", "messages": [{"role": "user", "content": "so FORBIDDEN"}]}),
+            (
+                "/v1/messages",
+                {"model": "plain", "max_tokens": 5, "messages": [{"role": "user", "content": "forbidden"}]},
+            ),
+            ("/v1/completions", {"model": "plain", "prompt": "forbidden"}),
+        ):
+            answer = await http.post(path, json=body)
+            assert answer.status_code == 400, answer.text
+            assert "words" in answer.text
+    assert system.upstream.calls == before
+
+
+async def test_packed_bodies_are_unpacked_within_the_limit(system: System):
+    body = json.dumps(BODY).encode()
+    async with system.client() as http:
+
+        async def send(data: bytes, packing: str) -> httpx.Response:
+            return await http.post(
+                CHAT, content=data, headers={"content-type": "application/json", "content-encoding": packing}
+            )
+
+        assert (await send(gzip.compress(body), "gzip")).status_code == 200
+        assert (await send(zlib.compress(body), "deflate")).status_code == 200
+        assert _code(await send(gzip.compress(b" " * (4 << 20) + body), "gzip")) == (413, "request_too_large")
+        assert _code(await send(b"not packed", "gzip")) == (400, "invalid_request")
+        assert _code(await send(gzip.compress(body)[:-9], "gzip")) == (400, "invalid_request")
+        assert _code(await send(body, "snappy")) == (415, "unsupported_encoding")
+
+
+async def test_a_repeated_idempotency_key_is_charged_once(system: System):
+    before = await system.balance(4)
+    async with system.client(user=4, headers={"idempotency-key": "one"}) as http:
+        answers = await asyncio.gather(*(http.post(CHAT, json=BODY) for _ in range(8)))
+        good = [answer for answer in answers if answer.status_code == 200]
+        assert len(good) == 1
+        again = await http.post(CHAT, json=BODY)
+        assert _code(again) == (409, "idempotency_conflict")
+        assert good[0].headers["x-request-id"] in again.json()["error"]["message"]
+        other = await http.post(CHAT, json=BODY, headers={"idempotency-key": "two"})
+        assert other.status_code == 200
+
+    async def charged() -> bool:
+        return await system.balance(4) == before - 2 * PRICE
+
+    await until(charged, "the two calls are not charged")
+
+
+async def test_methods_and_unknown_addresses(system: System):
+    async with system.client() as http:
+        preflight = await http.options(CHAT, headers={"origin": "https://a.example", "authorization": ""})
+        assert preflight.status_code == 204
+        assert preflight.headers["access-control-allow-origin"] == "*"
+        assert "Authorization" in preflight.headers["access-control-allow-headers"]
+        wrong = await http.get(CHAT)
+        assert wrong.status_code == 405 and "POST" in wrong.headers["allow"]
+        assert (await http.post("/v1/no/such/thing", json={})).status_code == 404
+        assert _code(await http.post("/v1/files", json={})) == (501, "api_not_implemented")
+    async with httpx.AsyncClient(base_url=system.address(), trust_env=False) as http:
+        assert _code(await http.post("/v1/files", json={})) == (401, "invalid_token")
+
+
+async def test_keys_of_google_clients(system: System):
+    body = {"contents": [{"role": "user", "parts": [{"text": "hello"}]}]}
+    async with httpx.AsyncClient(base_url=system.address(), trust_env=False) as http:
+        path = "/v1beta/models/plain:generateContent"
+        assert (await http.post(f"{path}?key=sk-{KEY}1", json=body)).status_code == 200
+        assert (await http.post(f"{path}?key=sk-wrong", json=body)).status_code == 401
+
+
+async def test_the_playground_is_charged_to_the_account_behind_the_session(system: System):
+    async with httpx.AsyncClient(base_url=system.address(), trust_env=False, timeout=30) as http:
+        account = {"username": "rooty", "password": "correct horse 7"}
+        made = await http.post("/api/setup", json={**account, "confirmPassword": account["password"]})
+        assert made.json()["success"], made.text
+        signed = (await http.post("/api/user/login", json=account)).json()
+        user = signed["data"]["id"]
+        async with system.engine.begin() as db:
+            await db.execute(
+                insert(OptionRow).values(key="UserUsableGroups", value='{"default":"usual","vip":"better"}')
+            )
+        headers = {"new-api-user": str(user)}
+        given = await http.put(
+            "/api/user/", json={"id": user, "username": "rooty", "quota": 1000, "group": "default"}, headers=headers
+        )
+        assert given.json()["success"], given.text
+
+        async def answered() -> httpx.Response | None:
+            answer = await http.post("/pg/chat/completions", json={**BODY, "group": "default"}, headers=headers)
+            return answer if answer.status_code == 200 else None
+
+        await until(answered, "the playground does not answer")
+        assert (await http.post("/pg/chat/completions", json=BODY)).status_code == 401  # without the header
+        refused = await http.post("/pg/chat/completions", json={**BODY, "group": "secret"}, headers=headers)
+        assert _code(refused) == (403, "group_not_allowed")
+
+        async def logged() -> bool:
+            answer = await http.get("/api/log/self", headers=headers)
+            data = answer.json()["data"]
+            rows = data["items"] if isinstance(data, dict) else data
+            return any(row["token_name"] == "playground-default" and row["quota"] == PRICE for row in rows)
+
+        await until(logged, "the call is not in the log")
