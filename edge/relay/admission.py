@@ -39,6 +39,7 @@ async def hold_quota(live: "LiveCall", snapshot: EdgeSnapshot) -> None:
         live.price,
         completion_guess=snapshot.options.pre_consumed_quota if live.mode in TALKS else 0,
     )
+    live.amount = amount
     token_id = caller.token_id if caller.limited else None
     named = live.headers.get(b"idempotency-key", b"").decode("latin-1")
     once = digest_idempotency_key(caller.user_id, caller.token_id, named) if named else None

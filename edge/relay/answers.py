@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 
 async def answer_plain(live: "LiveCall", answer: UpstreamAnswer, content_type: str, streamed: bool) -> None:
+    """`streamed`: the upstream sends events although the client wants one answer. Raises AttemptFailed."""
     if not streamed:
         await finish_plain(live, await read_all(live, answer), content_type)
         return
@@ -41,6 +42,7 @@ async def answer_plain(live: "LiveCall", answer: UpstreamAnswer, content_type: s
 
 
 async def finish_plain(live: "LiveCall", body: bytes, content_type: str) -> None:
+    """An answer that is here whole. Raises AttemptFailed."""
     try:
         done = finish_answer(live.call, live.sent, body, content_type, id=live.request_id)
     except BadAnswer as bad:
@@ -55,7 +57,7 @@ async def _answer_with(live: "LiveCall", done: ClientAnswer) -> None:
         usage = _price_pictures(live, usage, done)
     await live.settle(usage, 200)
     await live.head(200, done.content_type, len(done.body))
-    await live.send({"type": "http.response.body", "body": done.body})
+    await live.end(done.body)
 
 
 def _completion_tokens(live: "LiveCall", text: str) -> int:

@@ -15,7 +15,8 @@ from edge.relay.failures import AttemptFailed, learn_from, read_all
 from edge.relay.lanes import origin_of, request_head
 from edge.relay.outgoing import NotPrepared, Reply
 from edge.relay.retry import map_status
-from edge.relay.streams import pass_stream, translate_stream
+from edge.relay.streams import pass_stream, stream_whole, translate_stream
+from edge.relay.wanted import TALKS
 from edge.snapshot import EdgeSnapshot
 from edge.upstream.face import UpstreamAnswer
 from edge.upstream.http1 import Origin, UpstreamBroken, UpstreamSilent
@@ -31,6 +32,7 @@ log = structlog.get_logger(__name__)
 
 
 async def make_attempt(live: "LiveCall", snapshot: EdgeSnapshot) -> None:
+    """Send the call to its channel and relay the answer. Raises AttemptFailed."""
     channel, model = live.channel, live.wanted.model
     upstream_model = channel.model_mapping.get(model, model)
     key = (channel.id, channel.key_no, upstream_model, live.stream, live.headers.get(b"accept", b""))
@@ -132,6 +134,7 @@ def _make_call(live: "LiveCall", snapshot: EdgeSnapshot, upstream_model: str) ->
 
 async def _send(live: "LiveCall", origin: Origin, head: bytes, body: bytes) -> UpstreamAnswer:
     config = live.relay.config
+    patience_s = [config.first_byte_timeout_s, 0 if live.stream else config.relay_timeout_s]
     live.sending = asyncio.current_task()
     try:
         return await live.relay.http.request(
@@ -139,7 +142,7 @@ async def _send(live: "LiveCall", origin: Origin, head: bytes, body: bytes) -> U
             head,
             body,
             connect_timeout_s=config.connect_timeout_s,
-            first_byte_timeout_s=config.first_byte_timeout_s,
+            first_byte_timeout_s=min(filter(None, patience_s), default=0),
         )
     except UpstreamBroken as error:
         log.info("attempt_failed", request_id=live.request_id, channel=live.channel.id, reason=error.reason)
@@ -165,6 +168,8 @@ async def _relay(live: "LiveCall", answer: UpstreamAnswer) -> None:
     streamed = content_type.startswith("text/event-stream") or (live.sent.stream and "json" not in content_type)
     if live.stream and streamed:
         await (pass_stream(live, answer) if live.sent.passthrough else translate_stream(live, answer))
+    elif live.stream and live.mode in TALKS and not streamed:
+        await stream_whole(live, await read_all(live, answer))
     else:
         await answer_plain(live, answer, content_type, streamed)
 

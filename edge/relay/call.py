@@ -26,7 +26,7 @@ from edge.relay.open_calls import OpenCalls
 from edge.relay.outgoing import Preparer
 from edge.relay.prompt import answer_count
 from edge.relay.refusal import Refused, away, no_channel
-from edge.relay.request_body import read_body
+from edge.relay.request_body import drain, read_body
 from edge.relay.retry import GiveUp, RetryPolicy, after_failure
 from edge.relay.routes import UNSERVED, Place
 from edge.relay.wanted import read_wanted, without_group
@@ -50,6 +50,8 @@ SHUTTING_DOWN = neutral.UpstreamError(
     code="shutting_down",
     status=503,
 )
+GONE = 499  # the client left
+DRAIN_S = 5.0  # for the rest of a body that nobody will look at
 SIGN_IN_TIMEOUT_S = 10.0  # at a provider whose calls need an access token
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -83,7 +85,7 @@ class Relay:
             file_s_max=config.user_content_request_timeout_s,
         )
         self.facts: dict[int, frozenset[str]] = {}  # channel -> what its answers taught, until the channel is edited
-        self.open = OpenCalls(hot, config.hold_deadline_s)
+        self.open = OpenCalls(hot, config.hold_deadline_s, lambda: snapshots.current.options)
 
     def end_all(self) -> None:
         """Time is up: what is still open ends with an error event and is charged for what was relayed."""
@@ -96,6 +98,8 @@ class Relay:
         try:
             await carry_out(call)
         except Refused as error:
+            if not call.body_read and error.status != GONE:
+                await drain(receive, self.config.max_request_body_mb << 20, DRAIN_S)
             await call.refuse(error.status, error.code, error.message, error.retry_after_s)
         except DialectError as error:
             await call.refuse(error.status, error.code, error.message)
@@ -127,6 +131,7 @@ async def carry_out(live: LiveCall) -> None:
     if live.mode == UNSERVED:
         raise Refused(501, "api_not_implemented", "API not implemented")
     body = await read_body(live.receive, live.headers, relay.config.max_request_body_mb << 20)
+    live.body_read = True
     wanted = read_wanted(live.place, body, live.headers)
     if live.place.session:
         body = without_group(body)

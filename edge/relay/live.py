@@ -16,17 +16,18 @@ from edge.relay.prompt import count_prompt
 from edge.relay.refusal import Refused
 from edge.relay.request_id import new_request_id
 from edge.relay.routes import Place
-from edge.relay.wanted import Wanted
+from edge.relay.wanted import TALKS, Wanted
 from edge.snapshot import EdgeSnapshot
 from edge.spool import REFUSES
 from edge.upstream.face import UpstreamAnswer
 from schema.dialects import neutral
+from schema.dialects.base import EventWriter, StreamContext
 from schema.dialects.providers.base import Call, Outgoing
 from schema.dialects.registry import get_dialect
 from schema.pricing import charge
 from schema.quota import Quota
 from schema.spool import SpoolError
-from schema.usage import PriceRecord, TokenUsage, UsageRecord, write_record
+from schema.usage import PriceRecord, TokenUsage, UsageRecord
 
 if TYPE_CHECKING:
     from edge.relay.call import Relay
@@ -50,6 +51,7 @@ class LiveCall:
         self.request_id = new_request_id(now_ns)
         self.started_ms = now_ns // 1_000_000
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        self.body_read = False
         self.head_sent = False
         self.status = 0  # that the client got; 0: it left before
         self.stream = False
@@ -59,6 +61,10 @@ class LiveCall:
         self.gone = False  # the client has left
         self.ended_by: neutral.UpstreamError | None = None  # why we end the call ourselves
         self.sending: asyncio.Task[Any] | None = None  # while the upstream has not answered
+        self.amount = 0  # quota held
+        self.last_out_s = 0.0  # monotonic time at which the client was last sent something
+        self.body_ended = False  # the last byte was sent
+        self.writer: EventWriter | None = None  # of the client's stream, where we write events ourselves
         self.progress: Callable[[], TokenUsage] | None = None  # what a stream has relayed so far
         self.answer: UpstreamAnswer | None = None
         self.tried: list[int] = []
@@ -94,14 +100,44 @@ class LiveCall:
 
     async def answer_json(self, body: bytes) -> None:
         await self.head(200, "application/json", len(body))
-        await self.send({"type": "http.response.body", "body": body})
+        await self.end(body)
+
+    async def end(self, data: bytes = b"") -> None:
+        """The last bytes."""
+        self.body_ended = True
+        await self.send({"type": "http.response.body", "body": data})
 
     async def stream_out(self, data: bytes) -> None:
         if not self.head_sent:
             kind = "application/json" if self.place.json_array else get_dialect(self.dialect).stream_type
             await self.head(200, kind, None)
         if data:
+            self.last_out_s = time.monotonic()
             await self.send({"type": "http.response.body", "body": data, "more_body": True})
+
+    def event_writer(self) -> EventWriter:
+        """Writes events of our own in the client's dialect."""
+        if self.writer is None:
+            facts = StreamContext(
+                id=self.request_id,
+                model=self.wanted.model,
+                created_s=self.started_ms // 1000,
+                json_array=self.place.json_array,
+            )
+            self.writer = get_dialect(self.dialect).event_writer(facts)
+        return self.writer
+
+    def is_silent(self, now_s: float, silence_s: float, *, before_first_byte: bool) -> bool:
+        """Does an open stream need a sign of life? Before the first byte only where that is wished: it ends retrying."""
+        if not self.stream or self.body_ended or self.gone or self.mode not in TALKS:
+            return False
+        if not self.head_sent and not before_first_byte:
+            return False
+        since_s = self.last_out_s or now_s - (time.time() - self.started_ms / 1000)
+        return now_s - since_s >= silence_s
+
+    async def ping(self) -> None:
+        await self.stream_out(self.event_writer().ping())
 
     async def head(self, status: int, content_type: str, length: int | None, retry_after_s: int = 0) -> None:
         self.head_sent = True
@@ -165,11 +201,11 @@ class LiveCall:
         """Of the upstream's answer, waiting for a slow client."""
         return self.answer.buffered_bytes if self.answer is not None else 0
 
-    def checkpoint(self) -> bytes | None:
+    def checkpoint(self) -> UsageRecord | None:
         """What to charge if this process dies now; None while the client has seen nothing."""
         if self.progress is None or not self.head_sent:
             return None
-        return write_record(self.record(self.progress(), 200, cut=True))
+        return self.record(self.progress(), 200, cut=True)
 
     def leave(self) -> None:
         """The client has gone: the upstream connection is cut, so that its work stops and the call is settled."""
@@ -192,6 +228,9 @@ class LiveCall:
         status = error.status if 400 <= error.status <= 599 else 502
         if self.held and hasattr(self, "sent"):
             await self.settle(TokenUsage(), status, error=error.code or "upstream_failed")
+        if self.head_sent:
+            await self._fail_in_stream(error)
+            return
         body = get_dialect(self.dialect).write_error(
             status,
             error.code,
@@ -201,16 +240,22 @@ class LiveCall:
             request_id=self.request_id,
         )
         await self.head(status, "application/json", len(body))
-        await self.send({"type": "http.response.body", "body": body})
+        await self.end(body)
+
+    async def _fail_in_stream(self, error: neutral.UpstreamError) -> None:
+        """The status has gone already, as after a ping: an error event tells the rest."""
+        if self.stream and not self.body_ended and not self.gone:
+            await self.end(self.event_writer().error(error))
 
     async def refuse(self, status: int, code: str, message: str, retry_after_s: int = 0) -> None:
-        """Our own error, unless the client has seen bytes already: then the connection just ends."""
+        """Our own error."""
         if self.head_sent:
+            await self._fail_in_stream(neutral.UpstreamError(message, "new_api_error", code, status=status))
             return
         kind = "new_api_error" if self.dialect != "claude" else None
         body = get_dialect(self.dialect).write_error(status, code, message, type=kind, request_id=self.request_id)
         await self.head(status, "application/json", len(body), retry_after_s)
-        await self.send({"type": "http.response.body", "body": body})
+        await self.end(body)
 
     async def finish(self) -> None:
         """No hold outlives its call: what the client saw is charged, an unanswered call gives its hold back."""

@@ -4,6 +4,8 @@ Short calls never pay for this: only what is older than a tick is looked at.
 """
 
 import asyncio
+import functools
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
@@ -12,11 +14,18 @@ import structlog
 
 from edge.redis_pipe import RedisAway
 from schema.dialects.neutral import UpstreamError
-from schema.ledger.hot import Extension, HotLedger
+from schema.ledger.hot import Extension, HotLedger, QuotaShort, Reserved
+from schema.options import Options
+from schema.usage import UsageRecord, write_record
 
 log = structlog.get_logger(__name__)
 
 TICK_S = 1.0  # a client that left is noticed within this time plus one tick
+
+
+BALANCE_GONE = UpstreamError(
+    "The balance is used up; the answer ends here.", "new_api_error", "insufficient_user_quota", status=403
+)
 
 
 class OpenCall(Protocol):
@@ -24,6 +33,8 @@ class OpenCall(Protocol):
 
     request_id: str
     held: bool
+    amount: int
+    unheld: bool
     receive: Callable[[], Awaitable[dict[str, Any]]]
 
     @property
@@ -32,8 +43,16 @@ class OpenCall(Protocol):
     @property
     def buffered_bytes(self) -> int: ...
 
-    def checkpoint(self) -> bytes | None:
-        """A usage record with what was relayed so far; None: nothing yet."""
+    def checkpoint(self) -> UsageRecord | None:
+        """What was relayed so far; None: nothing yet."""
+        ...
+
+    def is_silent(self, now_s: float, silence_s: float, *, before_first_byte: bool) -> bool:
+        """Has its stream been silent for so long?"""
+        ...
+
+    async def ping(self) -> None:
+        """A sign of life in the stream."""
         ...
 
     def leave(self) -> None:
@@ -48,10 +67,11 @@ class OpenCall(Protocol):
 class OpenCalls:
     """One per process; `run` until cancelled."""
 
-    def __init__(self, hot: HotLedger, hold_s: float) -> None:
-        self._hot, self._hold_s = hot, hold_s
+    def __init__(self, hot: HotLedger, hold_s: float, read_options: Callable[[], Options]) -> None:
+        self._hot, self._hold_s, self._options = hot, hold_s, read_options
         self.calls: dict[str, OpenCall] = {}
         self._watched: dict[str, asyncio.Task[None]] = {}
+        self._pinged: dict[str, asyncio.Task[None]] = {}
 
     def remove(self, call: OpenCall) -> None:
         self.calls.pop(call.request_id, None)
@@ -68,16 +88,59 @@ class OpenCalls:
             for call in old:
                 if call.request_id not in self._watched:
                     self._watched[call.request_id] = asyncio.create_task(self._watch(call))
-            deadline_ms = self._hot.deadline_ms(self._hold_s)
-            holds = [
-                Extension(call.request_id, call.user_id, deadline_ms, call.checkpoint()) for call in old if call.held
-            ]
-            if not holds:
-                continue
             try:
-                await self._hot.extend(holds)
+                await self._keep_holds([call for call in old if call.held])
             except (RedisAway, hiredis.ReplyError) as error:
-                log.warning("holds_not_extended", holds=len(holds), error=type(error).__name__)
+                log.warning("holds_not_extended", holds=len(old), error=type(error).__name__)
+            self._ping(old)
+
+    async def _keep_holds(self, calls: list[OpenCall]) -> None:
+        """Later deadlines, what to charge if we die, and more held for streams that outran their estimate."""
+        if not calls:
+            return
+        deadline_ms = self._hot.deadline_ms(self._hold_s)
+        records = [call.checkpoint() for call in calls]
+        await self._hot.extend(
+            [
+                Extension(call.request_id, call.user_id, deadline_ms, write_record(record) if record else None)
+                for call, record in zip(calls, records, strict=True)
+            ]
+        )
+        for call, record in zip(calls, records, strict=True):
+            if record is not None and record.quota > call.amount and not call.unheld:
+                await self._grow(call, record.quota)
+
+    async def _grow(self, call: OpenCall, cost: int) -> None:
+        """Hold as much again, else what is lacking; a balance that has neither ends the stream, or lets it finish on credit."""
+        lacking = cost - call.amount
+        for extra in (max(lacking, call.amount), lacking):
+            answer = await self._hot.grow(request_id=call.request_id, user_id=call.user_id, extra=extra)
+            if isinstance(answer, Reserved):
+                call.amount += extra
+                return
+            if not isinstance(answer, QuotaShort):
+                return  # settled meanwhile, or the balance is being loaded again: the next tick asks again
+        if self._options().balance_exhausted_policy == "cut":
+            log.info("stream_cut", request_id=call.request_id, reason="balance")
+            call.stop(BALANCE_GONE)
+
+    def _ping(self, calls: list[OpenCall]) -> None:
+        options = self._options()
+        if not options.general_setting_ping_interval_enabled:
+            return
+        now_s, silence_s = time.monotonic(), options.general_setting_ping_interval_seconds
+        early = options.general_setting_ping_before_first_byte
+        for call in calls:
+            if call.request_id not in self._pinged and call.is_silent(now_s, silence_s, before_first_byte=early):
+                self._pinged[call.request_id] = task = asyncio.create_task(
+                    call.ping()
+                )  # a slow client holds up no other
+                task.add_done_callback(functools.partial(self._forget_ping, call.request_id))
+
+    def _forget_ping(self, request_id: str, task: "asyncio.Task[None]") -> None:
+        self._pinged.pop(request_id, None)
+        if not task.cancelled():
+            task.exception()  # the connection is gone: its own call will notice
 
     async def _watch(self, call: OpenCall) -> None:
         while True:

@@ -1,5 +1,7 @@
 """The body of a request: read whole within the limit, unpacked when the client sent it compressed."""
 
+import asyncio
+import contextlib
 import zlib
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -32,6 +34,18 @@ async def read_body(
     body = parts[0] if len(parts) == 1 else b"".join(parts)
     packing = headers.get(b"content-encoding")
     return body if packing is None else _unpack(body, packing.decode("latin-1").strip().lower(), bytes_max)
+
+
+async def drain(receive: Callable[[], Awaitable[dict[str, Any]]], bytes_max: int, within_s: float) -> None:
+    """Read what a refused client still sends: cutting it off in the middle, most clients would never see the answer."""
+    size = 0
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(within_s):
+            while size <= bytes_max:
+                message = await receive()
+                size += len(message.get("body", b""))
+                if message["type"] == "http.disconnect" or not message.get("more_body"):
+                    return
 
 
 def _unpack(body: bytes, packing: str, bytes_max: int) -> bytes:

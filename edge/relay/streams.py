@@ -5,15 +5,17 @@ from typing import TYPE_CHECKING
 import structlog
 from msgspec.structs import replace
 
-from edge.relay.failures import AttemptFailed
+from edge.relay.failures import AttemptFailed, learn_from
 from edge.relay.watch import StreamTooWild, StreamWatch, payloads
 from edge.upstream.face import UpstreamAnswer
-from edge.upstream.http1 import UpstreamBroken
+from edge.upstream.http1 import UpstreamBroken, UpstreamSilent
 from schema.counting import StreamCounter, estimate_prompt
 from schema.dialects import neutral
-from schema.dialects.base import StreamContext
+from schema.dialects.base import EventWriter, StreamContext
+from schema.dialects.errors import BadAnswer
+from schema.dialects.fold import unfold
 from schema.dialects.gemini.array import ArrayFrames
-from schema.dialects.providers.answers import open_reader
+from schema.dialects.providers.answers import open_reader, read_chat
 from schema.dialects.providers.wires import get_wire
 from schema.dialects.registry import get_dialect
 from schema.usage import TokenUsage
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
+STREAM_TIMEOUT = neutral.UpstreamError(
+    "The upstream stopped sending in the middle of its answer.", "upstream_error", "stream_timeout", status=504
+)
 _END_MARKS = {
     "openai": (b"data: [DONE]", b"data:[DONE]"),
     "completions": (b"data: [DONE]", b"data:[DONE]"),
@@ -33,6 +38,7 @@ _END_MARKS = {
 
 
 async def pass_stream(live: "LiveCall", answer: UpstreamAnswer) -> None:
+    """Client and upstream speak the same dialect. Raises AttemptFailed before the first byte only."""
     counter = StreamCounter(live.wanted.model)
 
     def count(text: str) -> int:
@@ -48,6 +54,7 @@ async def pass_stream(live: "LiveCall", answer: UpstreamAnswer) -> None:
     live.progress = lambda: watch.usage or live.estimate(watch.completion_tokens())
     array = ArrayFrames() if live.place.json_array else None
     cut = False
+    broken: neutral.UpstreamError | None = None
     try:
         while data := await answer.read_some(live.relay.config.streaming_timeout_s):
             out = watch.feed(data)
@@ -61,7 +68,7 @@ async def pass_stream(live: "LiveCall", answer: UpstreamAnswer) -> None:
         if not live.head_sent:
             raise AttemptFailed(0, 502, "The upstream broke off its answer.") from None
         log.info("stream_cut", request_id=live.request_id, channel=live.channel.id, reason=type(error).__name__)
-        cut = True
+        cut, broken = True, live.ended_by or (STREAM_TIMEOUT if isinstance(error, UpstreamSilent) else None)
     rest = watch.close() + watch.held
     if not live.head_sent:
         if not rest:
@@ -69,15 +76,15 @@ async def pass_stream(live: "LiveCall", answer: UpstreamAnswer) -> None:
         _check_first(live, rest)
     usage = watch.usage or live.estimate(watch.completion_tokens())
     await live.settle(usage, 200, cut=cut or not watch.ended)
-    if live.ended_by is not None and not watch.ended:
-        context = StreamContext(id=live.request_id, model=live.wanted.model, created_s=live.started_ms // 1000)
-        rest = get_dialect(live.dialect).event_writer(context).error(live.ended_by)
+    if broken is not None and not watch.ended:
+        facts = StreamContext(id=live.request_id, model=live.wanted.model, created_s=live.started_ms // 1000)
+        rest = get_dialect(live.dialect).event_writer(facts).error(broken)
     elif not watch.ended and live.dialect in ("openai", "completions"):
         rest += b"data: [DONE]\n\n"
     if array is not None:
         rest = b"".join(map(array.frame, payloads(rest))) + array.close()
     await live.stream_out(rest)
-    await live.send({"type": "http.response.body", "body": b""})
+    await live.end()
 
 
 def _check_first(live: "LiveCall", frames: bytes) -> None:
@@ -90,26 +97,15 @@ def _check_first(live: "LiveCall", frames: bytes) -> None:
 
 
 async def translate_stream(live: "LiveCall", answer: UpstreamAnswer) -> None:
+    """Events of one dialect become those of another. Raises AttemptFailed before the first byte only."""
     reader = open_reader(live.sent)
     whole_frames = live.sent.framing == "websocket"
-    client = get_dialect(live.dialect)
-    request = client.read_request(live.body, path_model=live.wanted.model, stream=live.place.stream)
-    prompt = estimate_prompt(len(live.body))
-    writer = client.event_writer(
-        StreamContext(
-            id=live.request_id,
-            model=live.wanted.model,
-            created_s=live.started_ms // 1000,
-            include_usage=request.include_usage,
-            json_array=live.place.json_array,
-            prompt_estimate=prompt,
-            request=request,
-        )
-    )
+    writer = _open_writer(live)
     counter = StreamCounter(live.wanted.model)
     usage: TokenUsage | None = None
     held = b""
     finished = cut = False
+    broken: neutral.UpstreamError | None = None
     live.progress = lambda: usage or live.estimate(counter.tokens)
 
     def turn(events: list[neutral.Event]) -> bytes:
@@ -134,15 +130,55 @@ async def translate_stream(live: "LiveCall", answer: UpstreamAnswer) -> None:
                 held += out
             elif out:
                 await live.stream_out(out)
-    except UpstreamBroken:
+    except UpstreamBroken as error:
         if not live.head_sent:
             raise AttemptFailed(0, 502, "The upstream broke off its answer.") from None
-        cut = True
+        cut, broken = True, live.ended_by or (STREAM_TIMEOUT if isinstance(error, UpstreamSilent) else None)
     held += turn(reader.close())
     if usage is None:
         usage = live.estimate(counter.tokens)
         held += writer.write(neutral.UsageEvent(usage))
-    held += writer.error(live.ended_by) if live.ended_by is not None and not finished else writer.close()
+    held += writer.error(broken) if broken is not None and not finished else writer.close()
     await live.settle(usage, 200, cut=cut or not finished)
     await live.stream_out(held)
-    await live.send({"type": "http.response.body", "body": b""})
+    await live.end()
+
+
+def _open_writer(live: "LiveCall") -> EventWriter:
+    client = get_dialect(live.dialect)
+    request = client.read_request(live.body, path_model=live.wanted.model, stream=live.place.stream)
+    live.writer = client.event_writer(
+        StreamContext(
+            id=live.request_id,
+            model=live.wanted.model,
+            created_s=live.started_ms // 1000,
+            include_usage=request.include_usage,
+            json_array=live.place.json_array,
+            prompt_estimate=estimate_prompt(len(live.body)),
+            request=request,
+        )
+    )
+    return live.writer
+
+
+async def stream_whole(live: "LiveCall", body: bytes) -> None:
+    """A plain answer where the client asked for a stream: its events, at once. Raises AttemptFailed."""
+    try:
+        answer = read_chat(live.sent, body)
+    except BadAnswer as bad:
+        learn_from(live, 200, body)
+        raise AttemptFailed(bad.error.status, bad.error.status, "", error=bad.error) from None
+    events = unfold(answer)
+    writer = _open_writer(live)
+    usage = answer.usage
+    if usage is None:
+        counter = StreamCounter(live.wanted.model)
+        for event in events:
+            if text := neutral.event_text(event):
+                counter.feed(text)
+        usage = live.estimate(counter.tokens)
+        events.append(neutral.UsageEvent(usage))
+    out = b"".join(map(writer.write, events)) + writer.close()
+    await live.settle(usage, 200)
+    await live.stream_out(out)
+    await live.end()

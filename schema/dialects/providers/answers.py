@@ -127,6 +127,8 @@ def _text_of(answer: neutral.Answer) -> str:
 def _untouched(call: Call, sent: Outgoing, body: bytes, content_type: str) -> ClientAnswer:
     """The very bytes, looked at once for errors inside a 200 and for usage."""
     if not content_type.startswith(_JSON):
+        if call.mode in TEXT:
+            _check_object(body)
         text = audio.text_of_transcription(body) if call.mode in ("transcription", "translation") else ""
         return ClientAnswer(body, content_type, text=text)
     error = in_band_error(body)
@@ -139,8 +141,19 @@ def _untouched(call: Call, sent: Outgoing, body: bytes, content_type: str) -> Cl
             return ClientAnswer(body, content_type, text=audio.text_of_transcription(body))
     meter = get_wire(sent.wire).meter()
     usage = meter.usage_of_answer(body)
-    text = meter.text_of_answer(body) if usage is None and call.mode in TEXT else ""
-    return ClientAnswer(body, content_type, usage, text)
+    if usage is not None or call.mode not in TEXT:
+        return ClientAnswer(body, content_type, usage)
+    _check_object(body)
+    return ClientAnswer(body, content_type, None, meter.text_of_answer(body))
+
+
+def _check_object(body: bytes) -> None:
+    """Raises BadAnswer for what is no JSON object: a page of a proxy, a cut answer."""
+    try:
+        msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        text = "The upstream's answer is not valid."
+        raise BadAnswer(neutral.UpstreamError(text, "upstream_error", "bad_response_body", status=502)) from None
 
 
 # --- other modes ---
