@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import force_setattr
 
 from schema.quota import Quota
 
@@ -31,6 +32,22 @@ class TokenUsage(Struct, frozen=True, array_like=True):
     output_audio: int = 0
     reasoning: int = 0
     estimated: bool = False  # counted here because the provider sent no usage
+
+    def __post_init__(self) -> None:
+        """No provider's odd figure may pay the client: what is below zero is zero."""
+        # written out: this runs for every record, and a loop would cost four times as much
+        if (
+            self.input_text < 0
+            or self.output_text < 0
+            or self.input_cached < 0
+            or self.input_cache_write < 0
+            or self.input_audio < 0
+            or self.input_image < 0
+            or self.output_audio < 0
+            or self.reasoning < 0
+        ):
+            for name in self.__struct_fields__:
+                force_setattr(self, name, max(getattr(self, name), 0) if name != "estimated" else self.estimated)
 
     @property
     def prompt_tokens(self) -> int:

@@ -168,3 +168,8 @@ def test_more_tokens_never_cost_less(used, found, more):
         used.output_audio,
     )
     assert charge(bigger, found) >= charge(used, found)
+
+
+def test_no_figure_of_a_provider_is_below_zero():
+    odd = TokenUsage(input_text=-5, input_cached=3, output_text=-1, output_audio=2, reasoning=-7)
+    assert odd == TokenUsage(input_text=0, input_cached=3, output_text=0, output_audio=2, reasoning=0)
