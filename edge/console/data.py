@@ -14,6 +14,7 @@ from edge.services import Services
 from schema.tables import QuotaData
 
 OWN_RANGE_S_MAX = 2_592_000  # thirty days
+USERS_MAX = 100
 
 
 class DataRow(Struct):
@@ -27,6 +28,15 @@ class DataRow(Struct):
     token_used: int
     count: int
     quota: int
+
+
+class UserSums(Struct):
+    """What one user used in a range."""
+
+    name: str
+    quota: int  # units
+    count: int
+    token_used: int
 
 
 def _range(request: Request) -> tuple[int, int]:
@@ -50,6 +60,22 @@ async def list_data(services: Services, request: Request, actor: Actor) -> Respo
     async with services.engine.connect() as db:
         rows = (await db.execute(statement)).all()
     return reply([DataRow(0, 0, "", row[0] or "", row[1] or 0, int(row[2]), int(row[3]), int(row[4])) for row in rows])
+
+
+async def list_users(services: Services, request: Request, actor: Actor) -> Response:
+    """Sums of each user in a range, the dearest first."""
+    start, end = _range(request)
+    sums = [func.sum(column) for column in (QuotaData.quota, QuotaData.count, QuotaData.token_used)]
+    statement = (
+        select(QuotaData.username, *sums)
+        .where(QuotaData.created_at >= start, QuotaData.created_at <= (end or 2**62))
+        .group_by(QuotaData.username)
+        .order_by(sums[0].desc())
+        .limit(USERS_MAX)
+    )
+    async with services.engine.connect() as db:
+        rows = (await db.execute(statement)).all()
+    return reply([UserSums(row[0] or "", int(row[1]), int(row[2]), int(row[3])) for row in rows])
 
 
 async def list_own_data(services: Services, request: Request, actor: Actor) -> Response:
@@ -79,6 +105,8 @@ async def _rows(services: Services, where: tuple[Any, ...]) -> Response:
 ROUTES = (
     Route("GET", "/api/data/", Role.ADMIN, list[DataRow], list_data,
           query=("start_timestamp", "end_timestamp", "username")),
+    Route("GET", "/api/data/users", Role.ADMIN, list[UserSums], list_users,
+          query=("start_timestamp", "end_timestamp")),
     Route("GET", "/api/data/self", Role.USER, list[DataRow], list_own_data,
           query=("start_timestamp", "end_timestamp")),
 )  # fmt: skip
