@@ -122,6 +122,8 @@ async def test_series_and_billing_for_key_tools(console):
         own = (await http.get(f"/api/data/self?start_timestamp={now - 9000}&end_timestamp={now}")).json()["data"]
         assert [(row["user_id"], row["count"], row["quota"]) for row in own] == [(1, 2, 7)]
         assert not (await http.get("/api/data/self?end_timestamp=2592001")).json()["success"]
+        users = (await http.get(f"/api/data/users?start_timestamp={now - 9000}&end_timestamp={now}")).json()["data"]
+        assert sum(row["quota"] for row in users) == 16 and users[0]["quota"] >= users[-1]["quota"]
         key = {"authorization": f"Bearer sk-{token['key']}"}
         for prefix in ("/v1", ""):
             limit = await http.get(f"{prefix}/dashboard/billing/subscription", headers=key)
