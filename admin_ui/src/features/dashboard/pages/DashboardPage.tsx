@@ -65,7 +65,8 @@ export default function DashboardPage() {
   const earlier = useQuery({ ...read(before, "before"), staleTime: LIVE_MS });
   const sums = sumOf(now.data ?? []);
   const past = sumOf(earlier.data ?? []);
-  const show = (value: number) => (measure === "quota" ? format.quota(value) : format.compact(value));
+  const money = (value: number) => format.quota(value, value > 0 && format.usd(value) < 1 ? 4 : 2); // cents would hide small spending
+  const show = (value: number) => (measure === "quota" ? money(value) : format.compact(value));
   const label = (time: number) => (grain === "hour" ? format.time(time).slice(5, 16) : format.time(time).slice(5, 10));
   const cut = useMemo(() => slots(now.data ?? [], bounds, grain, measure, COLORS.length - 1), [now.data, bounds, grain, measure]);
   const rows = cut.times.map((time, index) => ({ label: label(time), ...Object.fromEntries(cut.names.map((_, at) => [`s${at}`, cut.values[index]![at]!])) }));
@@ -88,10 +89,10 @@ export default function DashboardPage() {
         </Button>
       </PageHeader>
       <SimpleGrid cols={{ base: 2, md: 4 }} mb="md">
-        <Card withBorder><Stat label={t("dashboard.spend")} value={format.quota(sums.quota)} change={change("quota")} loading={now.isPending} /></Card>
+        <Card withBorder><Stat label={t("dashboard.spend")} value={money(sums.quota)} change={change("quota")} loading={now.isPending} /></Card>
         <Card withBorder><Stat label={t("dashboard.calls")} value={format.number(sums.count)} change={change("count")} loading={now.isPending} /></Card>
         <Card withBorder><Stat label={t("dashboard.tokens")} value={format.compact(sums.token_used)} change={change("token_used")} loading={now.isPending} /></Card>
-        <Card withBorder><Stat label={t("dashboard.balance")} value={format.quota(self?.quota ?? 0)} hint={t("dashboard.usedAll", { used: format.quota(self?.used_quota ?? 0), calls: format.number(self?.request_count ?? 0) })} loading={!self} {...((self?.quota ?? 1) <= 0 ? { color: "red" } : {})} /></Card>
+        <Card withBorder><Stat label={t("dashboard.balance")} value={format.quota(self?.quota ?? 0)} hint={t("dashboard.usedAll", { used: money(self?.used_quota ?? 0), calls: format.number(self?.request_count ?? 0) })} loading={!self} {...((self?.quota ?? 1) <= 0 ? { color: "red" } : {})} /></Card>
       </SimpleGrid>
       {now.error ? (
         <ErrorState error={now.error} onRetry={() => void now.refetch()} />

@@ -47,6 +47,7 @@ export function Answer({ lane, onRemove }: { lane: Lane; onRemove: (() => void) 
       </Group>
       <ScrollArea style={{ flex: 1 }} mah={520} type="auto" viewportProps={{ tabIndex: 0, "aria-label": t("playground.conversationOf", { model: lane.model }) }}>
         <Stack gap="sm" aria-live="polite">
+          {lane.messages.length === 0 && <Text size="sm" c="dimmed" ta="center" mt={90}>{t("playground.askFirst")}</Text>}
           {lane.messages.map((message, index) => <Bubble key={index} message={message} />)}
           {lane.running && lane.thinking && <Spoiler maxHeight={48} showLabel={t("playground.showThoughts")} hideLabel={t("playground.hideThoughts")}><Text size="xs" c="dimmed" style={{ whiteSpace: "pre-wrap" }}>{lane.thinking}</Text></Spoiler>}
           {lane.running && lane.text && <Bubble message={{ role: "assistant", content: lane.text }} />}

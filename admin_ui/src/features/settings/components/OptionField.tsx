@@ -33,6 +33,6 @@ export function OptionField({ spec, value, saved, isSet, onChange }: OptionField
   if (spec.kind === "lines") return <Textarea label={label} description={description} autosize minRows={3} maxRows={12} value={value} onChange={(event) => onChange(event.currentTarget.value)} />;
   if (spec.kind === "prices") return <PriceTable label={label} description={description} value={value} saved={saved} error={error} onChange={onChange} />;
   if (spec.kind === "json:dict") return <JsonField label={label} description={description} value={value} onChange={onChange} error={error} />;
-  if (spec.kind === "json:list") return <Textarea label={label} description={description} autosize minRows={3} maxRows={16} ff="monospace" error={error} value={value} onChange={(event) => onChange(event.currentTarget.value)} />;
+  if (spec.kind === "json:list") return <Textarea label={label} description={description} autosize minRows={3} maxRows={16} styles={{ input: { fontFamily: "var(--mantine-font-family-monospace)" } }} error={error} value={value} onChange={(event) => onChange(event.currentTarget.value)} />;
   return <TextInput label={label} description={description} error={error} value={value} onChange={(event) => onChange(event.currentTarget.value)} />;
 }

@@ -37,7 +37,7 @@ export function PriceTable({ label, description, value, saved, error, onChange }
         {view === "table" && <TextInput size="xs" aria-label={t("settings.searchNames")} placeholder={t("settings.searchNames")} value={keyword} onChange={(event) => setKeyword(event.currentTarget.value)} />}
       </Group>
       {view === "json" ? (
-        <Textarea aria-label={label} autosize minRows={6} maxRows={20} ff="monospace" value={value} onChange={(event) => onChange(event.currentTarget.value)} />
+        <Textarea aria-label={label} autosize minRows={6} maxRows={20} styles={{ input: { fontFamily: "var(--mantine-font-family-monospace)" } }} value={value} onChange={(event) => onChange(event.currentTarget.value)} />
       ) : (
         <Box>
           <ScrollArea.Autosize mah={340} type="auto">

@@ -54,7 +54,7 @@ export default function SettingsPage() {
           {TOPICS.map((topic) => {
             const count = changed.filter((spec) => spec.group === topic).length;
             return (
-              <Tabs.Tab key={topic} value={topic} rightSection={count > 0 ? <Text size="xs" fw={700}>{count}</Text> : null}>
+              <Tabs.Tab key={topic} value={topic} style={phone ? undefined : { justifyContent: "flex-start" }} rightSection={count > 0 ? <Text size="xs" fw={700}>{count}</Text> : null}>
                 {t(`settings.topic.${topic}`)}
               </Tabs.Tab>
             );
