@@ -3,7 +3,7 @@
 import os
 import signal
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dotenv import load_dotenv
 from granian import Granian
@@ -11,8 +11,10 @@ from granian.constants import HTTPModes, Interfaces, Loops
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
-from edge.app import Edge
 from schema.config import ConfigError, read_config
+
+if TYPE_CHECKING:
+    from edge.app import Edge
 
 CONNECTIONS_MAX = 16_384  # waiting or open, per process; more are refused by the kernel
 END_S = 4  # beyond SHUTDOWN_TIMEOUT: settling what was cut off
@@ -44,8 +46,10 @@ class Server(Granian):  # type: ignore[misc,valid-type]  # granian chooses its b
         super().signal_handler_interrupt(*arguments, **more)
 
 
-def create() -> Edge:
-    """What each worker process of granian runs."""
+def create() -> "Edge":
+    """What each worker process of granian runs; the master process has no use for the application and does not load it."""
+    from edge.app import Edge
+
     load_dotenv(".env", override=False)
     return Edge(read_config(os.environ))
 
