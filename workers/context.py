@@ -13,6 +13,7 @@ from schema.ledger.connection import Execute
 from schema.ledger.keys import VERSIONS, Keys
 from schema.migrate import read_meta
 from schema.options import Options, read_options
+from schema.secrets import Vault
 from schema.tables import OptionRow
 
 log = structlog.get_logger(__name__)
@@ -37,8 +38,8 @@ class Worker(Struct, frozen=True, kw_only=True):
 class OptionStore:
     """The newest settings; read from SQL only when their version changes."""
 
-    def __init__(self, engine: Engine, execute: Execute) -> None:
-        self._engine = engine
+    def __init__(self, engine: Engine, execute: Execute, vault: Vault) -> None:
+        self._engine, self._vault = engine, vault
         self._execute = execute
         self._checked_s = self._read_s = 0.0
         self._version = -1
@@ -66,5 +67,5 @@ class OptionStore:
         async with self._engine.connect() as db:
             rows = (await db.execute(select(OptionRow.key, OptionRow.value))).all()
         self.current = read_options(
-            {key: value or "" for key, value in rows}, version=version, one_api_origin=self._one_api
+            {key: self._vault.unseal(value or "") for key, value in rows}, version=version, one_api_origin=self._one_api
         )

@@ -20,6 +20,7 @@ from schema.database import Engine, make_engine
 from schema.ledger.connection import over_redis_py
 from schema.ledger.keys import METRICS, PARTITIONS, Keys
 from schema.migrate import wait_for_database
+from schema.secrets import Vault
 from workers.after import AfterBatch
 from workers.batch import LogPolicy
 from workers.context import OptionStore, Worker
@@ -186,9 +187,10 @@ async def run(config: Config) -> None:
         await _wait_for(redis, engine, log_engine)
         await check_partitions(redis, config.partitions)
         execute = over_redis_py(redis)
+        vault = Vault(config.crypto_secret or config.session_secret, config.crypto_secret_old)
         worker = Worker(
             config=config, engine=engine, log_engine=log_engine, redis=redis, execute=execute,
-            keys=Keys(config.partitions), options=OptionStore(engine, execute),
+            keys=Keys(config.partitions), options=OptionStore(engine, execute, vault),
             node=f"{config.node_name or socket.gethostname()}:worker:{os.getpid()}",
         )  # fmt: skip
         process = Process(worker)

@@ -12,6 +12,7 @@ MODULES = (
     "orders",
     "channels",
     "channel_figures",
+    "notify",
 )  # modules of this package
 
 

@@ -1,0 +1,90 @@
+"""What notices say, in both languages of the product: the reader's language is not known when one is sent."""
+
+from typing import Any
+
+from msgspec import Struct
+
+
+class Notice(Struct, frozen=True):
+    """`template` keeps its places as `{{value}}`, for receivers that fill them in themselves."""
+
+    kind: str
+    title: str
+    content: str
+    template: str
+    values: tuple[str, ...]
+
+
+# kind -> (title, sentence in Chinese, sentence in English, facts in the order of their places)
+_TEXTS: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
+    "quota_exceed": (
+        "您的额度即将用尽 / Your balance is low",
+        "您的剩余额度为 {{value}},低于提醒阈值 {{value}},请及时充值。",
+        "Your balance is {{value}}, below your reminder at {{value}}. Please top up.",
+        ("quota", "threshold"),
+    ),
+    "channel_disabled": (
+        "通道「{name}」(#{id})已被禁用 / Channel {name} (#{id}) was disabled",
+        "通道「{{value}}」(#{{value}})已被自动禁用,原因:{{value}}",
+        "Channel {{value}} (#{{value}}) was disabled automatically. Reason: {{value}}",
+        ("name", "id", "reason"),
+    ),
+    "channel_enabled": (
+        "通道「{name}」(#{id})已被启用 / Channel {name} (#{id}) was enabled",
+        "通道「{{value}}」(#{{value}})已恢复并自动启用。",
+        "Channel {{value}} (#{{value}}) works again and was enabled automatically.",
+        ("name", "id"),
+    ),
+    "channel_update_many": (
+        "多个通道状态变化 / Many channels changed",
+        "短时间内有多个通道被自动禁用或启用,请查看通道健康页面。",
+        "Many channels were disabled or enabled within a minute; see the channel health page.",
+        (),
+    ),
+    "channel_test": (
+        "通道测试完成 / Channel test finished",
+        "共测试 {{value}} 个通道,通过 {{value}} 个,禁用 {{value}} 个,启用 {{value}} 个。",
+        "{{value}} channels tested, {{value}} passed, {{value}} disabled, {{value}} enabled.",
+        ("total", "passed", "disabled", "enabled"),
+    ),
+    "channel_balance_low": (
+        "通道「{name}」(#{id})余额不足 / Channel {name} (#{id}) is running out of balance",
+        "通道「{{value}}」(#{{value}})在上游的余额为 {{value}} 美元。",
+        "Channel {{value}} (#{{value}}) has {{value}} USD left at its provider.",
+        ("name", "id", "balance"),
+    ),
+    "reconcile_drift": (
+        "账目核对发现差异 / The books do not agree",
+        "核对发现 {{value}} 处差异,共 {{value}} 额度单位,请查看日志并运行 medusa doctor。",
+        "Reconciliation found {{value}} differences, {{value}} units in all; see the log and run medusa doctor.",
+        ("drifts", "units"),
+    ),
+}
+
+
+def write_notice(kind: str, facts: dict[str, Any]) -> Notice:
+    """The notice of a kind; raises LookupError for one that has no text. Kinds of a channel carry its id: channel_update_7_3."""
+    name = kind
+    if kind.startswith("channel_update_") and kind != "channel_update_many":
+        name = "channel_enabled" if kind.endswith("_1") else "channel_disabled"
+    title, zh, en, places = _TEXTS[name]
+    shown = {key: _show(value) for key, value in facts.items()}
+    values = tuple(shown.get(place, "?") for place in places)
+    for key in ("name", "id"):
+        title = title.replace("{" + key + "}", _one_line(shown.get(key, "?")))
+    return Notice(kind, title, f"{_fill(zh, values)}\n{_fill(en, values)}", f"{zh}\n{en}", values)
+
+
+def _show(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _one_line(text: str) -> str:
+    """Titles become mail headers."""
+    return " ".join(text.split())[:100]
+
+
+def _fill(text: str, values: tuple[str, ...]) -> str:
+    for value in values:
+        text = text.replace("{{value}}", value, 1)
+    return text
