@@ -1,6 +1,7 @@
 """The state of one call, and how it ends: what the client was sent, what is charged, who stopped it."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from edge.relay.admission import hold_quota
 from edge.relay.attempt import make_attempt
 from edge.relay.callers import Caller
 from edge.relay.prompt import count_prompt
+from edge.relay.rate_limit import Turn
 from edge.relay.refusal import Refused
 from edge.relay.request_id import new_request_id
 from edge.relay.routes import Place
@@ -62,6 +64,8 @@ class LiveCall:
         self.ended_by: neutral.UpstreamError | None = None  # why we end the call ourselves
         self.sending: asyncio.Task[Any] | None = None  # while the upstream has not answered
         self.amount = 0  # quota held
+        self.turn: Turn | None = None  # in the window of the request rate limit
+        self.turn_taken = False
         self.last_out_s = 0.0  # monotonic time at which the client was last sent something
         self.body_ended = False  # the last byte was sent
         self.writer: EventWriter | None = None  # of the client's stream, where we write events ourselves
@@ -155,6 +159,12 @@ class LiveCall:
             headers += [(b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
         if self.relay.draining:
             headers.append((b"connection", b"close"))
+        if self.turn is not None:
+            headers += [
+                (b"x-ratelimit-limit-requests", str(self.turn.limit).encode()),
+                (b"x-ratelimit-remaining-requests", str(self.turn.left).encode()),
+                (b"x-ratelimit-reset-requests", f"{self.turn.reset_s}s".encode()),
+            ]
         if retry_after_s:
             headers.append((b"retry-after", str(retry_after_s).encode()))
         await self.send({"type": "http.response.start", "status": status, "headers": headers})
@@ -264,6 +274,9 @@ class LiveCall:
         self.relay.meters.ended(self.dialect, self.mode, self.status, self.stream, took_s, self.first_byte_ms)
         if self.unheld:
             self.relay.settling.leave()
+        if self.turn_taken and not 200 <= self.status < 400:
+            with contextlib.suppress(*REFUSES):
+                await self.relay.limiter.give_back(self.caller.user_id, self.request_id)
         if self.held:
             try:
                 if self.progress is not None and self.head_sent:

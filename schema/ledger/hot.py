@@ -97,7 +97,7 @@ class HotLedger:
             read_truth: balances from SQL, see schema.ledger.truth.
         """
         self.keys = Keys(partitions)
-        self._execute = execute
+        self.execute = execute
         self._now_ms = now_ms
         self._clock_offset_ms = 0
         self._loader = BalanceLoader(execute, self.keys, read_truth, now_ms)
@@ -109,7 +109,7 @@ class HotLedger:
     async def sync_clock(self) -> int:
         """Learn how far Redis' clock is ahead of ours, in ms: deadlines are judged by its clock, not by each machine's."""
         before = self._now_ms()
-        seconds, micros = await self._execute(b"TIME")
+        seconds, micros = await self.execute(b"TIME")
         theirs = int(seconds) * 1000 + int(micros) // 1000
         self._clock_offset_ms = theirs - (before + self._now_ms()) // 2
         return self._clock_offset_ms
@@ -144,7 +144,7 @@ class HotLedger:
         if idempotency_key is not None:
             names.append(f"{tag}i:{idempotency_key}")
         answer = await evaluate(
-            self._execute,
+            self.execute,
             scripts.RESERVE,
             names,
             (request_id, amount, deadline_ms, token_id or 0, user_id, idempotency_key or b"", IDEMPOTENCY_LIFETIME_S),
@@ -171,7 +171,7 @@ class HotLedger:
 
     async def grow(self, *, request_id: str, user_id: int, extra: int) -> Reserved | QuotaShort | NotLoaded | NoHold:
         """Hold `extra` more quota for a call that outran its estimate."""
-        answer = await evaluate(self._execute, scripts.GROW, (self.keys.balance(user_id),), (request_id, extra))
+        answer = await evaluate(self.execute, scripts.GROW, (self.keys.balance(user_id),), (request_id, extra))
         if answer[0] == 0:
             return Reserved(Quota(answer[1]))
         if answer[0] == 5:
@@ -204,14 +204,14 @@ class HotLedger:
         for hold in chunk:
             names += (self.keys.balance(hold.user_id), f"{self.keys.tag(hold.user_id)}c:{hold.request_id}")
             arguments += (hold.request_id, hold.deadline_ms, hold.checkpoint or b"")
-        answer: list[int] = await evaluate(self._execute, scripts.EXTEND, names, arguments)
+        answer: list[int] = await evaluate(self.execute, scripts.EXTEND, names, arguments)
         return answer
 
     async def release(self, request_id: str, user_id: int) -> bool:
         """Give a hold back: the call failed before anything was answered. False: there was none (any more)."""
         tag = self.keys.tag(user_id)
         names = (f"{tag}b:{user_id}", f"{tag}c:{request_id}")
-        return bool(await evaluate(self._execute, scripts.RELEASE, names, (request_id, f"{tag}i:")))
+        return bool(await evaluate(self.execute, scripts.RELEASE, names, (request_id, f"{tag}i:")))
 
     # -- settle --------------------------------------------------------------------------------------------------------
 
@@ -232,7 +232,7 @@ class HotLedger:
         user_id, request_id = record.user_id, record.request_id
         tag = self.keys.tag(user_id)
         answer = await evaluate(
-            self._execute,
+            self.execute,
             scripts.SETTLE,
             (f"{tag}b:{user_id}", tag + "usage", f"{tag}e:{user_id}", f"{tag}c:{request_id}"),
             (
@@ -280,5 +280,5 @@ class HotLedger:
 
     async def available(self, user_id: int) -> Quota | None:
         """The hot balance; None when it is not loaded."""
-        value = await self._execute(b"HGET", self.keys.balance(user_id), b"q")
+        value = await self.execute(b"HGET", self.keys.balance(user_id), b"q")
         return None if value is None else Quota(int(value))

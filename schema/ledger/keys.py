@@ -9,6 +9,7 @@ mx:{p}:e:<user>     epoch: changes whenever a balance moved outside settlement
 mx:{p}:usage        stream of ended calls: u user, t limited token or 0, q quota, r record, l why it needs a check
                     (1 settled without a hold or replayed, 2 reaped)
 mx:{p}:i:<digest>   idempotency key -> request id
+mx:{p}:ra:<user>    sorted set: calls in the window of the request rate limit; rs: the successful ones
 
 Holds live inside the balance: to reserve is one read and one write, to settle one read, two writes and the record.
 """
