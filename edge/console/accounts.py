@@ -13,6 +13,8 @@ from edge.console.access import ENABLED, check_same_origin, hash_access_token
 from edge.console.calls import client_address, header, read_body, reply
 from edge.console.envelope import Refusal
 from edge.console.journal import SYSTEM, audit, write_log
+from edge.console.logins import turnstile
+from edge.console.logins.email import use_registration_code
 from edge.console.new_user import NewUser, clean_username, insert_user, random_text
 from edge.console.objects import USER_COLUMNS, UserView, read_setting, view_login, view_user
 from edge.console.routes import Actor, Role, Route
@@ -32,6 +34,7 @@ class RegisterBody(Struct):
     username: str = ""
     password: str = ""
     email: str = ""
+    verification_code: str = ""
     aff_code: str = ""
 
 
@@ -100,6 +103,7 @@ async def login(services: Services, request: Request, actor: Actor) -> Response:
     check_same_origin(services, request)
     if not services.snapshots.current.options.password_login_enabled:
         raise Refusal("password_login_disabled", "Signing in with a password is switched off.")
+    await turnstile.check(services, request)
     body = await read_body(request, LoginBody)
     name = body.username.strip()
     if not name or not body.password:
@@ -145,9 +149,11 @@ async def register(services: Services, request: Request, actor: Actor) -> Respon
     body = await read_body(request, RegisterBody)
     username = clean_username(body.username)
     passwords.check_new(body.password, username)
+    await turnstile.check(services, request)
+    email = ""
     if options.email_verification_enabled:
-        raise Refusal("email_verification_unavailable", "Registration needs e-mail codes, which are not served yet.")
-    user = NewUser(username, await passwords.hash_password(body.password), aff_code=body.aff_code)
+        email = await use_registration_code(services, body.email, body.verification_code)
+    user = NewUser(username, await passwords.hash_password(body.password), email=email, aff_code=body.aff_code)
     async with services.engine.begin() as db:
         user_id = await insert_user(db, options, services.config, user, "system")
     if options.quota_for_new_user:

@@ -34,6 +34,7 @@ from edge.console.access import authorize, find_actor
 from edge.console.calls import client_address
 from edge.console.envelope import Refusal, write_failure
 from edge.console.limits import USER_CALLS, USER_WINDOW_S, address_name, admit
+from edge.console.logins import email, oauth
 from edge.console.routes import Actor, Role, Route, write_openapi
 from edge.console.ui_files import UiFiles
 from edge.services import Services
@@ -44,6 +45,8 @@ ROUTES: tuple[Route, ...] = (
     *content.ROUTES,
     *setup.ROUTES,
     *accounts.ROUTES,
+    *email.ROUTES,
+    *oauth.ROUTES,
     *users.ROUTES,
     *tokens.ROUTES,
     *redemptions.ROUTES,
