@@ -26,6 +26,7 @@ from edge.console import (
     redemptions,
     setup,
     status,
+    tasks,
     tokens,
     upstream_models,
     users,
@@ -61,6 +62,7 @@ ROUTES: tuple[Route, ...] = (
     *status.ROUTES,
     *logs.ROUTES,
     *data.ROUTES,
+    *tasks.ROUTES,
     *models.ROUTES,
     *billing.ROUTES,
 )

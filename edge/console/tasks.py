@@ -1,0 +1,192 @@
+"""Drawing and music tasks as users and administrators list them, also those that a predecessor has run."""
+
+from typing import Any
+
+import msgspec
+from blacksheep import Content, Request, Response
+from msgspec import Struct
+from sqlalchemy import func, select
+
+from edge.console.calls import TRUE, query, reply
+from edge.console.envelope import write_success
+from edge.console.paging import Family, read_int, read_page
+from edge.console.routes import Actor, Role, Route
+from edge.services import Services
+from schema.tables import Midjourney, Task
+
+
+class DrawingView(Struct):
+    """Times in ms; `quota` in units."""
+
+    id: int
+    code: int
+    user_id: int
+    action: str
+    mj_id: str
+    prompt: str
+    prompt_en: str
+    description: str
+    state: str
+    submit_time: int
+    start_time: int
+    finish_time: int
+    image_url: str
+    status: str
+    progress: str
+    fail_reason: str
+    channel_id: int
+    quota: int
+    buttons: str
+    properties: str
+
+
+class TaskView(Struct):
+    """Times in Unix s; `properties` and `data` as the platform gave them."""
+
+    id: int
+    created_at: int
+    updated_at: int
+    task_id: str
+    platform: str
+    user_id: int
+    channel_id: int
+    quota: int
+    action: str
+    status: str
+    fail_reason: str
+    submit_time: int
+    start_time: int
+    finish_time: int
+    progress: str
+    properties: Any
+    data: Any
+
+
+def _drawing(row: Any, forward_to: str) -> DrawingView:
+    held = {name: row[name] for name in DrawingView.__struct_fields__}
+    whole: dict[str, Any] = {
+        name: value if value is not None else (0 if name in _NUMBERS else "") for name, value in held.items()
+    }
+    if forward_to and whole["image_url"]:
+        whole["image_url"] = f"{forward_to.rstrip('/')}/mj/image/{whole['mj_id']}"
+    return DrawingView(**whole)
+
+
+_NUMBERS = frozenset(
+    {
+        "id", "code", "user_id", "submit_time", "start_time", "finish_time", "channel_id", "quota",
+        "created_at", "updated_at",
+    }
+)  # fmt: skip
+
+
+def _json(value: Any) -> Any:
+    """Text columns of JSON; None for what is none."""
+    if not isinstance(value, (str, bytes)):
+        return value
+    try:
+        return msgspec.json.decode(value)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None
+
+
+def _task(row: Any, *, own: bool) -> TaskView:
+    held = {name: row[name] for name in TaskView.__struct_fields__}
+    whole: dict[str, Any] = {
+        name: value if value is not None else (0 if name in _NUMBERS else "") for name, value in held.items()
+    }
+    whole.update(properties=_json(row["properties"]), data=_json(row["data"]))
+    if own:
+        whole["channel_id"] = 0
+    return TaskView(**whole)
+
+
+async def _rows(services: Services, request: Request, model: Any, where: list[Any]) -> tuple[list[Any], int, Any]:
+    page = read_page(Family.TASKS, p=query(request, "p"), size="")
+    async with services.engine.connect() as db:
+        total = (await db.execute(select(func.count()).select_from(model).where(*where))).scalar_one()
+        found = select(*model.__table__.columns).where(*where).order_by(model.id.desc())
+        rows = (await db.execute(found.limit(page.size).offset(page.offset))).mappings().all()
+    return list(rows), int(total), page
+
+
+def _answer(request: Request, items: list[Any], total: int, page: Any) -> Response:
+    """A bare list, as older front-ends want it, or a page with `envelope`; the total is in a header either way."""
+    if query(request, "envelope") in TRUE:
+        response = reply(page.wrap(items, total))
+    else:
+        response = Response(200, content=Content(b"application/json", write_success(items)))
+    response.add_header(b"X-Total-Count", str(total).encode())
+    return response
+
+
+def _drawing_filters(request: Request) -> list[Any]:
+    where: list[Any] = []
+    if mj_id := query(request, "mj_id"):
+        where.append(Midjourney.mj_id == mj_id)
+    if channel := read_int(query(request, "channel_id")):
+        where.append(Midjourney.channel_id == channel)
+    if start := read_int(query(request, "start_timestamp")):
+        where.append(Midjourney.submit_time >= start)
+    if end := read_int(query(request, "end_timestamp")):
+        where.append(Midjourney.submit_time <= end)
+    return where
+
+
+def _task_filters(request: Request) -> list[Any]:
+    where: list[Any] = []
+    for name, column in (
+        ("platform", Task.platform),
+        ("task_id", Task.task_id),
+        ("status", Task.status),
+        ("action", Task.action),
+    ):
+        if value := query(request, name):
+            where.append(column == value)
+    if channel := read_int(query(request, "channel_id")):
+        where.append(Task.channel_id == channel)
+    if start := read_int(query(request, "start_timestamp")):
+        where.append(Task.submit_time >= start)
+    if end := read_int(query(request, "end_timestamp")):
+        where.append(Task.submit_time <= end)
+    return where
+
+
+async def _drawings(services: Services, request: Request, own: list[Any]) -> Response:
+    rows, total, page = await _rows(services, request, Midjourney, [*own, *_drawing_filters(request)])
+    options = services.snapshots.current.options
+    forward = options.server_address if options.mj_forward_url_enabled else ""
+    return _answer(request, [_drawing(row, forward) for row in rows], total, page)
+
+
+async def list_drawings(services: Services, request: Request, actor: Actor) -> Response:
+    """One page of everybody's drawings, the newest first. Times of the filter in ms."""
+    return await _drawings(services, request, [])
+
+
+async def list_own_drawings(services: Services, request: Request, actor: Actor) -> Response:
+    """One page of the own drawings, the newest first."""
+    return await _drawings(services, request, [Midjourney.user_id == actor.id])
+
+
+async def list_tasks(services: Services, request: Request, actor: Actor) -> Response:
+    """One page of everybody's tasks, the newest first. Times of the filter in s."""
+    rows, total, page = await _rows(services, request, Task, _task_filters(request))
+    return _answer(request, [_task(row, own=False) for row in rows], total, page)
+
+
+async def list_own_tasks(services: Services, request: Request, actor: Actor) -> Response:
+    """One page of the own tasks, the newest first; their channels are not told."""
+    rows, total, page = await _rows(services, request, Task, [Task.user_id == actor.id, *_task_filters(request)])
+    return _answer(request, [_task(row, own=True) for row in rows], total, page)
+
+
+_TIMES = ("p", "envelope", "channel_id", "start_timestamp", "end_timestamp")
+ROUTES = (
+    Route("GET", "/api/mj/", Role.ADMIN, list[DrawingView], list_drawings, query=(*_TIMES, "mj_id")),
+    Route("GET", "/api/mj/self", Role.USER, list[DrawingView], list_own_drawings, query=(*_TIMES, "mj_id")),
+    Route("GET", "/api/task/", Role.ADMIN, list[TaskView], list_tasks,
+          query=(*_TIMES, "platform", "task_id", "status", "action")),
+    Route("GET", "/api/task/self", Role.USER, list[TaskView], list_own_tasks,
+          query=(*_TIMES, "platform", "task_id", "status", "action")),
+)  # fmt: skip
