@@ -102,7 +102,8 @@ def _task(row: Any, *, own: bool) -> TaskView:
 
 
 async def _rows(services: Services, request: Request, model: Any, where: list[Any]) -> tuple[list[Any], int, Any]:
-    page = read_page(Family.TASKS, p=query(request, "p"), size="")
+    family = Family.CHANNELS if query(request, "envelope") in TRUE else Family.TASKS  # older front-ends know one size
+    page = read_page(family, p=query(request, "p"), size=query(request, "page_size"))
     async with services.engine.connect() as db:
         total = (await db.execute(select(func.count()).select_from(model).where(*where))).scalar_one()
         found = select(*model.__table__.columns).where(*where).order_by(model.id.desc())
@@ -181,7 +182,7 @@ async def list_own_tasks(services: Services, request: Request, actor: Actor) -> 
     return _answer(request, [_task(row, own=True) for row in rows], total, page)
 
 
-_TIMES = ("p", "envelope", "channel_id", "start_timestamp", "end_timestamp")
+_TIMES = ("p", "page_size", "envelope", "channel_id", "start_timestamp", "end_timestamp")
 ROUTES = (
     Route("GET", "/api/mj/", Role.ADMIN, list[DrawingView], list_drawings, query=(*_TIMES, "mj_id")),
     Route("GET", "/api/mj/self", Role.USER, list[DrawingView], list_own_drawings, query=(*_TIMES, "mj_id")),

@@ -26,6 +26,8 @@ async def test_lists_of_drawings_and_tasks(console):
         assert [row["mj_id"] for row in every] == [f"m{n}" for n in range(23, 13, -1)], "ten, the newest first"
         page = (await http.get("/api/mj/?p=2&envelope=1")).json()["data"]
         assert page["total"] == 24 and len(page["items"]) == 4
+        wide = (await http.get("/api/mj/?page_size=20&envelope=1")).json()["data"]
+        assert len(wide["items"]) == 20
         own = await ann.get("/api/mj/self?end_timestamp=5000")
         assert [row["mj_id"] for row in own.json()["data"]] == ["m5", "m3", "m1"]
         assert own.headers["x-total-count"] == "3"
