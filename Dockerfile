@@ -8,7 +8,7 @@ RUN npm run build
 
 FROM python:3.11-slim AS libraries
 COPY requirements.lock .
-RUN python -m venv /venv && /venv/bin/pip install --no-cache-dir --require-hashes -r requirements.lock
+RUN python -m venv /venv && /venv/bin/pip install --no-cache-dir --require-hashes --no-deps -r requirements.lock
 
 FROM python:3.11-slim
 RUN useradd --system --uid 10001 --home-dir /data medusa && mkdir /data && chown medusa /data

@@ -1,7 +1,7 @@
 # MedusaXD API: `make up` runs it, `make test` proves it. `make help` lists the rest.
 PY := .venv/bin/python
 PYTHON ?= python3
-PIP := $(PY) -m pip install --quiet --disable-pip-version-check --require-hashes
+PIP := $(PY) -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps
 UI_SOURCES := $(shell find admin_ui/src admin_ui/public admin_ui/index.html admin_ui/vite.config.ts admin_ui/package-lock.json -type f 2>/dev/null)
 TESTS ?= tests
 JOBS ?= auto
