@@ -302,11 +302,13 @@ def other_members(
     dialect: str = "openai",
     request_id: str = "",
     cut: bool = False,
+    pictures: bool = False,
     more: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """`logs.other`: the members that existing front-ends and scripts read, and ours. Numbers are plain JSON numbers.
 
-    `upstream_model`: '' when the name was not mapped. `first_byte_ms`: -1 when none came.
+    `upstream_model`: '' when the name was not mapped. `first_byte_ms`: -1 when none came. `pictures`: priced by the picture;
+    what size, quality and count multiplied the price by is kept as text, since it is exact.
     """
     other: dict[str, Any] = {
         "model_ratio": float(price.model_ratio),
@@ -322,6 +324,10 @@ def other_members(
     }
     if cut:
         other["cut"] = True
+    if usage.input_image:
+        other["image_tokens"] = usage.input_image
+    if pictures:
+        other["times"] = str(price.times)
     if upstream_model:
         other |= {"is_model_mapped": True, "upstream_model_name": upstream_model}
     if dialect == "claude" or usage.input_cache_write:

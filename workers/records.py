@@ -40,6 +40,7 @@ _write_json = msgspec.json.Encoder(decimal_format="number").encode
 
 _NO_PRICE = PriceRecord(True, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO)
 CONSUMED, FAILED = 2, 5  # logs.type
+PICTURE_MODES = frozenset({"image", "image_edit", "image_variation"})
 
 
 class Entry(Struct):
@@ -190,6 +191,8 @@ def _other(record: Any, failed: bool) -> str:
         or usage.input_cache_write
         or usage.input_audio
         or usage.output_audio
+        or usage.input_image
+        or record.mode in PICTURE_MODES
     )
     if plain:  # the usual call: one string, a tenth of the cost of building and encoding the members
         channels = '","'.join(map(str, record.use_channel))
@@ -208,6 +211,7 @@ def _other(record: Any, failed: bool) -> str:
             dialect=record.dialect,
             request_id=record.request_id,
             cut=record.cut,
+            pictures=record.mode in PICTURE_MODES and _priced(record).price.per_call,
             more=record.other,
         )
     )
