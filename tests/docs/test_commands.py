@@ -56,7 +56,12 @@ def test_commands_exist_with_their_options(page):
         options = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
         given = [word for word in left if word.startswith("--")]
         assert set(given) <= options, line
-        with_value = {name for parameter in command.params if not parameter.is_flag for name in parameter.opts}
+        with_value = {
+            name
+            for parameter in command.params
+            if parameter.param_type_name == "option" and not parameter.is_flag
+            for name in parameter.opts
+        }
         values = sum(word in with_value for word in given)  # an option may be repeated
         arguments = [parameter for parameter in command.params if parameter.param_type_name == "argument"]
         assert len(left) - len(given) - values <= len(arguments), line
