@@ -30,6 +30,7 @@ class Config(Struct, frozen=True, kw_only=True):
     host: str = "0.0.0.0"  # noqa: S104  # a gateway is there to be reached
     data_dir: str = "./data"
     log_dir: str = ""
+    log_archive_dir: str = ""
     edge_workers: int = 0  # processes; 0 = one per core, at most 8
     node_type: str = "master"
     node_name: str = ""
@@ -148,6 +149,7 @@ VARIABLES: tuple[Variable, ...] = (
     _v("HOST", "host", "listening address"),
     _v("DATA_DIR", "data_dir", "folder of SQLite, the embedded Valkey, the spool and generated secrets"),
     _v("LOG_DIR", "log_dir", "write log files there as well"),
+    _v("LOG_ARCHIVE_DIR", "log_archive_dir", "folder for rows of the log that retention deletes; empty = not kept"),
     _v("EDGE_WORKERS", "edge_workers", "edge processes; 0 = one per core, at most 8", 0, 256),
     _v("NODE_TYPE", "node_type", "`slave`: no migrations and no scheduled jobs on this machine"),
     _v("NODE_NAME", "node_name", "name of this machine in logs and lists"),

@@ -6,19 +6,28 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, insert, select, update
 
 from schema.database import Engine
-from schema.tables import AuditEntry, Log, Midjourney, Task, User
+from schema.log_keeping.deletion import (
+    CHUNK,
+    CONSUMED,
+    DAY_S,
+    FAILED,
+    PAUSE_S,
+    TEST,
+    booked_until,
+    delete_rows,
+    drop_partitions,
+    open_archive,
+)
+from schema.log_keeping.partitions import add_partitions
+from schema.options import Options
+from schema.tables import AuditEntry, Midjourney, QuotaData, Task, User
 from workers.context import Worker
 from workers.jobs.job import Job
 
 log = structlog.get_logger(__name__)
-
-CHUNK = 5_000  # rows per transaction: some 50 ms
-PAUSE_S = 0.1  # between transactions, for everybody else
-DAY_S = 86_400
-CONSUMED, FAILED, TEST = 2, 5, 6  # logs.type; 1, 3 and 4 are about money and management, and stay
 
 
 async def delete_old(ctx: dict[str, Any]) -> dict[str, int]:
@@ -26,14 +35,7 @@ async def delete_old(ctx: dict[str, Any]) -> dict[str, int]:
     worker: Worker = ctx["worker"]
     options = await worker.options.refresh()
     now_s = int(time.time())
-    done: dict[str, int] = {}
-    conditions: tuple[Any, ...]
-    if days := options.log_retention_days:
-        conditions = (Log.type.in_((CONSUMED, TEST)), Log.created_at < now_s - days * DAY_S)
-        done["logs"] = await _delete(worker.log_engine, Log, conditions)
-    if days := options.error_log_retention_days:
-        conditions = (Log.type == FAILED, Log.created_at < now_s - days * DAY_S)
-        done["error_logs"] = await _delete(worker.log_engine, Log, conditions)
+    done = await delete_old_logs(worker, options, now_s)
     if days := options.task_retention_days:
         finished = Task.status.in_(("SUCCESS", "FAILURE"))
         done["tasks"] = await _delete(worker.engine, Task, (finished, Task.submit_time < now_s - days * DAY_S))
@@ -43,8 +45,27 @@ async def delete_old(ctx: dict[str, Any]) -> dict[str, int]:
         )
     if days := options.audit_retention_days:
         done["audit"] = await _delete(worker.engine, AuditEntry, (AuditEntry.at_ms < (now_s - days * DAY_S) * 1000,))
+    if days := options.hourly_data_retention_days:
+        done["hours_merged"] = await merge_hours(worker.engine, now_s - days * DAY_S)
     done["users_blanked"] = await _blank_deleted_users(worker.engine, options.deleted_user_purge_days)
     log.info("retention", **done)
+    return done
+
+
+async def delete_old_logs(worker: Worker, options: Options, now_s: int) -> dict[str, int]:
+    """Rows of calls and tests once the totals have them, rows of failures by their own age; whole partitions first."""
+    done: dict[str, int] = {}
+    engine, archive = worker.log_engine, open_archive(worker.config.log_archive_dir)
+    calls = now_s - options.log_retention_days * DAY_S if options.log_retention_days else 0
+    failures = now_s - options.error_log_retention_days * DAY_S if options.error_log_retention_days else 0
+    if calls:
+        calls = min(calls, await booked_until(worker.engine, engine, calls))
+        types = (CONSUMED, TEST, FAILED) if failures else (CONSUMED, TEST)
+        before = min(calls, failures) if failures else calls
+        done["partitions"] = len(await drop_partitions(engine, types, before, archive))
+        done["logs"] = await delete_rows(engine, (CONSUMED, TEST), calls, archive)
+    if failures:
+        done["error_logs"] = await delete_rows(engine, (FAILED,), failures, archive)
     return done
 
 
@@ -62,6 +83,45 @@ async def _delete(engine: Engine, model: Any, conditions: tuple[Any, ...]) -> in
             await db.execute(delete(model).where(model.id >= ids[0], model.id <= ids[-1], *conditions))
         deleted += len(ids)
         await asyncio.sleep(PAUSE_S)
+
+
+async def merge_hours(engine: Engine, before_s: int) -> int:
+    """Hours of the dashboard's series that are older become days (UTC). Returns how many rows went."""
+    gone = 0
+    hourly = (QuotaData.created_at < before_s - before_s % DAY_S, QuotaData.created_at % DAY_S != 0)
+    while True:
+        async with engine.begin() as db:
+            oldest = select(QuotaData.created_at).where(*hourly).order_by(QuotaData.created_at).limit(1)
+            first = (await db.execute(oldest)).scalar()
+            if first is None:
+                return gone
+            gone += await _merge_day(db, first - first % DAY_S)
+        await asyncio.sleep(PAUSE_S)
+
+
+async def _merge_day(db: Any, day: int) -> int:
+    """One transaction: a crash leaves the day as it was."""
+    columns = (QuotaData.id, QuotaData.user_id, QuotaData.username, QuotaData.model_name, QuotaData.token_used,
+               QuotaData.count, QuotaData.quota)  # fmt: skip
+    rows = (
+        await db.execute(select(*columns).where(QuotaData.created_at >= day, QuotaData.created_at < day + DAY_S))
+    ).all()
+    sums: dict[tuple[Any, Any], list[Any]] = {}
+    for _, user_id, username, model, tokens, count, quota in rows:
+        cell = sums.setdefault((user_id, model), [username, 0, 0, 0])
+        cell[1] += tokens or 0
+        cell[2] += count or 0
+        cell[3] += quota or 0
+    fresh = [
+        {"user_id": user_id, "username": cell[0], "model_name": model, "created_at": day, "token_used": cell[1],
+         "count": cell[2], "quota": cell[3]}
+        for (user_id, model), cell in sums.items()
+    ]  # fmt: skip
+    ids = [row[0] for row in rows]
+    for start in range(0, len(ids), CHUNK):
+        await db.execute(delete(QuotaData).where(QuotaData.id.in_(ids[start : start + CHUNK])))
+    await db.execute(insert(QuotaData), fresh)
+    return len(rows) - len(fresh)
 
 
 async def _blank_deleted_users(engine: Engine, days: int) -> int:
@@ -82,4 +142,16 @@ async def _blank_deleted_users(engine: Engine, days: int) -> int:
     return int(result.rowcount)
 
 
-JOBS = [Job(name="retention", run=delete_old, daily=(3, 30), timeout_s=4 * 3600)]
+async def continue_partitions(ctx: dict[str, Any]) -> int:
+    """Partitions of the log for the time ahead. Returns how many were made; nothing to do for a plain table."""
+    worker: Worker = ctx["worker"]
+    made = await add_partitions(worker.log_engine, int(time.time()))
+    if made:
+        log.info("log_partitions_made", names=made)
+    return len(made)
+
+
+JOBS = [
+    Job(name="retention", run=delete_old, daily=(3, 30), timeout_s=4 * 3600),
+    Job(name="log_partitions", run=continue_partitions, daily=(2, 10), timeout_s=600),
+]
