@@ -57,6 +57,8 @@ async def hold_quota(live: "LiveCall", snapshot: EdgeSnapshot) -> None:
                 await hot.load(caller.user_id, token_id)
                 continue
         except REFUSES:
+            if once is not None:  # nobody can tell whether it was used before
+                raise
             if not await live.relay.settling.admit(caller.user_id, token_id or 0, amount):
                 raise
             live.held = live.unheld = True

@@ -22,7 +22,7 @@ from schema.usage import UsageRecord, write_record
 REFRESH_MS = 60_000  # a hot balance older than this is loaded again in the background while in use
 EPOCH_LIFETIME_S = 3600  # far longer than any load from SQL takes
 CHECKPOINT_LIFETIME_S = 86_400  # of a checkpoint whose hold was lost with the server's memory
-IDEMPOTENCY_LIFETIME_S = 600
+IDEMPOTENCY_LIFETIME_S = 86_400  # a repeated key is neither relayed nor charged again for so long
 RING_MS = 5_000  # settles kept for `replay`: the server syncs its append-only file every second, 2 s when it is busy
 RING_RECORDS_MAX = 50_000
 EXTEND_HOLDS_MAX = 100  # holds per script call: about 0.2 ms of the server
@@ -137,7 +137,8 @@ class HotLedger:
             token_id: a limited token, whose remaining quota counts as well; None: unlimited, or no token.
             deadline_ms: when the hold may be reaped unless it is extended; use `deadline_ms()`.
             checkpoint: a usage record to charge if this process dies at once; empty: nothing was relayed yet.
-            idempotency_key: name made by `digest_idempotency_key`; it is forgotten if the call fails or is cut short.
+            idempotency_key: name made by `digest_idempotency_key`; it is forgotten if the call ends without
+                a charge, so that it may be sent again.
         """
         tag = self.keys.tag(user_id)
         names = [f"{tag}b:{user_id}", tag + "u"]
@@ -237,7 +238,7 @@ class HotLedger:
             (f"{tag}b:{user_id}", tag + "usage", f"{tag}e:{user_id}", f"{tag}c:{request_id}"),
             (
                 request_id, user_id, record.token_id if record.token_limited else 0, record.quota, write_record(record),
-                mark, 1 if record.error_code or record.cut else 0, EPOCH_LIFETIME_S, f"{tag}i:",
+                mark, 1 if record.error_code or (record.cut and not record.quota) else 0, EPOCH_LIFETIME_S, f"{tag}i:",
             ),
         )  # fmt: skip
         return bool(answer)

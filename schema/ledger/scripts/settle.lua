@@ -2,7 +2,7 @@
 -- Without a hold the record may have been settled before: it is marked for a check and the balance reloads from SQL.
 -- KEYS: balance, stream, epoch, checkpoint
 -- ARGV: request id, user id, limited token id or 0, quota, record, mark ('' none, '1' replayed: always check),
---       1 = forget the idempotency key (the call failed or was cut short), epoch lifetime in s, prefix of idempotency keys
+--       1 = forget the idempotency key (the call ended without a charge), epoch lifetime in s, prefix of idempotency keys
 -- Returns 0 settled, 1 late: there was no hold
 local id, token = 'h' .. ARGV[1], ARGV[3]
 local known = redis.call('HMGET', KEYS[1], 'q', id, 't' .. token)
