@@ -5,9 +5,10 @@ PIP := $(PY) -m pip install --quiet --disable-pip-version-check --require-hashes
 UI_SOURCES := $(shell find admin_ui/src admin_ui/public admin_ui/index.html admin_ui/vite.config.ts admin_ui/package-lock.json -type f 2>/dev/null)
 TESTS ?= tests
 JOBS ?= auto
+KILLS ?= 100
 
 .DEFAULT_GOAL := help
-.PHONY: help up test check bench fmt lock ui
+.PHONY: help up test soak check bench fmt lock ui
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -18,6 +19,9 @@ up: .venv/.ready ## run the gateway on http://127.0.0.1:3000 (PORT, SQL_DSN, RED
 
 test: .venv/.dev ## run every test; databases whose binaries are missing are skipped unless CI is set
 	$(PY) -m pytest $(TESTS) -n $(JOBS) --dist loadgroup -q
+
+soak: .venv/.dev ## kill edge, worker and Valkey a hundred times each under load (KILLS=100), about half an hour
+	MEDUSA_KILLS=$(KILLS) $(PY) -m pytest tests/crash/test_kill9.py -q -s
 
 check: .venv/.dev ## format, lint, types, import direction; the UI too where Node is found
 	$(PY) -m ruff format --check schema edge workers medusa bench tests
