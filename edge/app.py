@@ -24,6 +24,8 @@ from edge.relay.routes import find_place, find_unserved
 from edge.services import Services
 from edge.snapshot import Snapshots
 from edge.spool import Settling, open_own
+from edge.tasks.door import Tasks
+from edge.tasks.routes import find_task_place
 from schema.config import Config
 from schema.database import Engine, make_engine
 from schema.ledger.hot import HotLedger
@@ -87,6 +89,7 @@ class Edge:
         door = PlaygroundDoor(self.services)
         callers = Callers(self.engine)
         self.relay = Relay(config, self.snapshots, callers, hot, self.settling, meters, self.health, door.find)
+        self.tasks = Tasks(self.relay, self.engine, self.log_engine, self.redis)
         console: Any = create_console(self.services)
         await console.start()
         gc.collect()
@@ -142,6 +145,7 @@ class Edge:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.console.stop()
+        await self.tasks.close()
         await self.health.close()
         if self.relay.tracing is not None:
             await self.relay.tracing.close()
@@ -168,6 +172,13 @@ class Edge:
         elif (place := find_place(path, _query(scope))) is not None:
             if method == "POST":
                 await self.relay(scope, receive, send, place)
+            elif method == "OPTIONS":
+                await answer_preflight(send)
+            else:
+                await refuse_address(send, 405, method, path)
+        elif (task := find_task_place(method, path)) is not None:
+            if task.operation:
+                await self.tasks(scope, receive, send, task)
             elif method == "OPTIONS":
                 await answer_preflight(send)
             else:

@@ -227,8 +227,12 @@ class AsyncTask(Base):
     __tablename__ = "mx_async_tasks"
     __table_args__ = (
         Index("mx_async_tasks_upstream", "channel_id", "upstream_id"),
+        Index("mx_async_tasks_named", "upstream_id"),
         Index("mx_async_tasks_due", "status", "next_poll_at"),
         Index("mx_async_tasks_user", "user_id", "id"),
+        Index("mx_async_tasks_legacy", "legacy_id"),
+        Index("mx_async_tasks_notify", "notify_due_at"),
+        Index("mx_async_tasks_outbox", "outbox_due_at"),
         UniqueConstraint("task_key", name="mx_async_tasks_key"),
     )
     id: Mapped[BigId]
@@ -241,7 +245,10 @@ class AsyncTask(Base):
     token_id: Mapped[int] = _count()
     channel_id: Mapped[int] = _count()
     group: Mapped[str] = mapped_column(String(64), nullable=False, default="default")
-    price: Mapped[str | None] = mapped_column(Text, nullable=True)  # JSON of the frozen price record
+    channel_key: Mapped[str] = mapped_column(String(64), nullable=False, default="", server_default="")  # which of many
+    price: Mapped[str | None] = mapped_column(Text, nullable=True)  # JSON of schema.tasks.billing.Billing
+    code: Mapped[int] = _count()  # what the upstream said at submit
+    prompt: Mapped[str | None] = mapped_column(LongText, nullable=True)
     upstream_id: Mapped[str] = mapped_column(Name, nullable=False, default="")
     legacy_id: Mapped[int] = _count()  # row of midjourneys or tasks that shows it to the predecessor
     request: Mapped[str | None] = mapped_column(LongText, nullable=True)  # JSON, secrets and base64 removed
@@ -265,3 +272,8 @@ class AsyncTask(Base):
     lease_owner: Mapped[str] = mapped_column(String(64), nullable=False, default="")
     lease_until: Mapped[int] = _count()
     parent_id: Mapped[int] = _count()
+    notify_hook: Mapped[str | None] = mapped_column(LongText, nullable=True)  # of the client, called by us at the end
+    notify_due_at: Mapped[int] = _count()  # 0: nothing to tell
+    notify_tries: Mapped[int] = _count()
+    outbox: Mapped[str | None] = mapped_column(LongText, nullable=True)  # JSON: rows for a log database of its own
+    outbox_due_at: Mapped[int] = _count()  # 0: nothing waits

@@ -10,6 +10,7 @@ from typing import Any
 import structlog
 import uvloop
 from arq.connections import ArqRedis
+from arq.constants import default_queue_name
 from arq.worker import Worker as ArqWorker
 from dotenv import load_dotenv
 from redis.asyncio import ConnectionPool
@@ -21,11 +22,12 @@ from schema.ledger.connection import over_redis_py
 from schema.ledger.keys import METRICS, PARTITIONS, Keys
 from schema.migrate import wait_for_database
 from schema.secrets import Vault
+from schema.tasks.wire import TaskWire
 from workers.after import AfterBatch
 from workers.batch import LogPolicy
 from workers.context import OptionStore, Worker
 from workers.jobs import find_jobs
-from workers.jobs.job import to_cron, to_function
+from workers.jobs.job import TASKS, to_cron, to_function
 from workers.leases import ROUND_S, Leases
 from workers.settle import Settler
 from workers.store import Content, Store, make_store
@@ -53,7 +55,6 @@ class Process:
         self._leases = Leases(worker.execute, worker.keys, worker.config.node_name or socket.gethostname())
         self._stores: list[Store] = []
         self._settlers = self._make_settlers()
-        self._arq: ArqWorker | None = None
 
     def stop(self) -> None:
         self._stopping.set()
@@ -89,7 +90,9 @@ class Process:
     async def run(self) -> None:
         """Until `stop`; then the transactions at hand are finished, the leases given back, the jobs requeued."""
         await self.worker.options.refresh()
-        background = [asyncio.create_task(work()) for work in (self._keep_leases, self._watch, self._run_jobs)]
+        background = [asyncio.create_task(work()) for work in (self._keep_leases, self._watch)]
+        queues = ["", TASKS] if self.worker.config.update_task else [""]
+        background += [asyncio.create_task(self._run_jobs(queue)) for queue in queues]
         settling = [asyncio.create_task(settler.run()) for settler in self._settlers]
         await self._stopping.wait()
         _, late = await asyncio.wait(settling, timeout=STOP_S)
@@ -143,25 +146,28 @@ class Process:
         await self.worker.redis.hset(name, mapping=figures)
         await self.worker.redis.expire(name, 60)
 
-    async def _run_jobs(self) -> None:
-        """arq ends when Redis is away: start it again."""
+    async def _run_jobs(self, queue: str) -> None:
+        """Jobs of one queue. arq ends when Redis is away: start it again."""
+        jobs = [job for job in find_jobs() if job.queue == queue]
+        wire = TaskWire()
         while True:
-            jobs = find_jobs()
-            self._arq = ArqWorker(
+            arq = ArqWorker(
                 functions=[to_function(job) for job in jobs],
                 cron_jobs=[job for job in map(to_cron, jobs) if job is not None],
                 redis_pool=self.worker.redis,
                 handle_signals=False,
                 max_jobs=JOBS_MAX,
-                ctx={"worker": self.worker},
+                ctx={"worker": self.worker, "wire": wire},
                 health_check_interval=60,
+                queue_name=queue or default_queue_name,
             )
             try:
-                await self._arq.async_run()
+                await arq.async_run()
             except asyncio.CancelledError:
-                for task in self._arq.tasks.values():
+                for task in arq.tasks.values():
                     task.cancel()  # arq puts a cancelled job back into the queue
-                await asyncio.gather(*self._arq.tasks.values(), return_exceptions=True)
+                await asyncio.gather(*arq.tasks.values(), return_exceptions=True)
+                await wire.close()
                 raise
             except (RedisError, OSError) as error:
                 log.warning("jobs_interrupted", error=type(error).__name__)

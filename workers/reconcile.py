@@ -21,7 +21,7 @@ from schema.migrate import read_meta
 from schema.tables import LedgerEntry, Token, User
 
 PAGE = 500  # hot balances compared at once
-SETTLED_KINDS = ("settle", "settle_rest")
+SETTLED_KINDS = ("settle", "settle_rest", "refund")  # what moves used quota
 DRIFTS_MAX = 10_000  # differences reported; the sum covers all
 
 

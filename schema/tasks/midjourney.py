@@ -2,6 +2,7 @@
 
 import re
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 
@@ -36,6 +37,7 @@ _ORIGIN = frozenset({"submit/change", "submit/action", "submit/modal"})
 _SPEEDS = {f"{prefix}{speed}": speed for speed in ("fast", "relax", "turbo") for prefix in ("", "mj-")}
 _SPEED_FLAGS = re.compile(r"--(?:fast|relax|turbo)")
 _SIMPLE = re.compile(r"(\S+) (?:([uUvV])([1-4])|[rR])")
+_TRANSPORT = frozenset({"do_request_failed", "empty_response_body", "unmarshal_response_body_failed"})
 _STATUSES = {"CANCEL": "CANCELLED", "": None}
 _CODE_NO_ACCOUNT, _CODE_EXISTS, _CODE_QUEUED = 3, 21, 22
 
@@ -85,6 +87,7 @@ class Midjourney:
     name = NAME
     channel_types = frozenset({2, 5})
     deadline_ms = 3_600_000
+    retries = False
     ids_max = 50
 
     def read_submit(self, path: str, body: dict[str, Any], mode: str = "") -> Submit:
@@ -163,7 +166,7 @@ class Midjourney:
 
     def write_error(self, error: TaskRefused) -> bytes:
         """The envelope of `/mj` routes; code 30 and HTTP 429 stand for a saturated group, 4 for a mistake of the caller."""
-        code = 30 if error.status == 429 else 4 if error.status == 400 else 5
+        code = 30 if error.status == 429 else 4 if error.status == 400 and error.code not in _TRANSPORT else 5
         return msgspec.json.encode({"description": error.message, "type": "upstream_error", "code": code})
 
 
@@ -196,6 +199,12 @@ def _read_action(path: str, body: dict[str, Any]) -> str:
     if needs_task and not text(body.get("taskId")):
         raise TaskRefused("task_not_found")
     return action
+
+
+def write_seed(base_url: str, key: str, upstream_id: str) -> UpstreamRequest:
+    """Ask for the seed of a finished picture."""
+    url = join_url(base_url, f"/mj/task/{quote(upstream_id, safe='')}/image-seed")
+    return UpstreamRequest("GET", url, _headers(key))
 
 
 def _headers(key: str) -> tuple[tuple[str, str], ...]:

@@ -45,6 +45,10 @@ class Submit(Struct, frozen=True, kw_only=True):
     needs_success: bool = False  # the origin must have ended well, where the operator asks for that
     free: bool = False
     prompt: str = ""
+    times: int = 1  # of the price: seconds of a video
+    needs_price: bool = False  # refused where the operator has set no price; others cost 0.1 USD then
+    form: bytes = b""  # the request as it came, where it was a form; `body` holds its text fields
+    content_type: str = "application/json"
 
 
 class UpstreamRequest(Struct, frozen=True):
@@ -105,6 +109,7 @@ class Platform(Protocol):
     name: str
     channel_types: frozenset[int]
     deadline_ms: int  # from submit to EXPIRED
+    retries: bool  # may a refused submit go to another channel?
     ids_max: int  # ids in one poll
 
     def read_submit(self, path: str, body: dict[str, Any], mode: str = "") -> Submit:

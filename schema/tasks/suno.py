@@ -27,6 +27,7 @@ class Suno:
     name = NAME
     channel_types = frozenset({36})
     deadline_ms = 6 * 3_600_000
+    retries = True
     ids_max = 50
 
     def read_submit(self, path: str, body: dict[str, Any], mode: str = "") -> Submit:

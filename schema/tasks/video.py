@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 
+from schema.dialects import multipart
+from schema.dialects.providers.urls import join
 from schema.tasks.platform import (
     Accepted,
     Declined,
@@ -24,6 +26,8 @@ from schema.tasks.platform import (
 )
 
 NAME = "video"
+SECONDS_DEFAULT = 4  # what OpenAI makes when `seconds` is not given
+SECONDS_MAX = 3600
 _STATUSES = {"queued": "QUEUED", "in_progress": "IN_PROGRESS", "completed": "SUCCESS", "failed": "FAILURE",
              "cancelled": "CANCELLED"}  # fmt: skip
 _SHOWN = {"SUCCESS": "completed", "FAILURE": "failed", "CANCELLED": "failed", "EXPIRED": "failed",
@@ -34,24 +38,34 @@ class Video:
     name = NAME
     channel_types = frozenset({1})
     deadline_ms = 2 * 3_600_000
+    retries = True
     ids_max = 1  # there is no request for many
 
     def read_submit(self, path: str, body: dict[str, Any], mode: str = "") -> Submit:
         model, prompt = text(body.get("model")), text(body.get("prompt"))
         if not model or not prompt:
             raise TaskRefused("invalid_request", "model is required" if not model else "prompt is required")
+        seconds = whole(body.get("seconds"))
+        if "seconds" in body and (seconds is None or not 0 < seconds <= SECONDS_MAX):
+            raise TaskRefused("invalid_request", "seconds must be a whole number above 0")
         return Submit(
-            platform=NAME,
-            action="GENERATE",
-            model=model,
-            price_models=(model,),
-            path="/v1/videos",
-            body=body,
-            prompt=prompt,
-        )
+            platform=NAME, action="GENERATE", model=model, price_models=(model,), path="/v1/videos", body=body,
+            prompt=prompt, times=seconds or SECONDS_DEFAULT, needs_price=True,
+        )  # fmt: skip
 
     def write_submit(self, submit: Submit, base_url: str, key: str, settings: Settings) -> UpstreamRequest:
-        return UpstreamRequest("POST", join_url(base_url, submit.path), _headers(key), msgspec.json.encode(submit.body))
+        url = _join(base_url, submit.path)
+        if not submit.form:
+            return UpstreamRequest("POST", url, _headers(key), msgspec.json.encode(submit.body))
+        boundary = multipart.boundary_of(submit.content_type)
+        parts = multipart.read_parts(submit.form, boundary)
+        pieces = multipart.replace_fields(submit.form, parts, {"model": text(submit.body.get("model"))}, boundary)
+        return UpstreamRequest(
+            "POST",
+            url,
+            (("Content-Type", submit.content_type), ("Authorization", f"Bearer {key}")),
+            b"".join(pieces),
+        )
 
     def read_submit_answer(self, submit: Submit, status: int, body: bytes) -> Accepted | Declined:
         try:
@@ -67,7 +81,7 @@ class Video:
         return Declined(reason=failed.message, status=status if status >= 400 else 502, body=self.write_error(failed))
 
     def write_poll(self, base_url: str, key: str, ids: list[str]) -> UpstreamRequest:
-        return UpstreamRequest("GET", join_url(base_url, f"/v1/videos/{_safe(ids[0])}"), _headers(key))
+        return UpstreamRequest("GET", _join(base_url, f"/v1/videos/{_safe(ids[0])}"), _headers(key))
 
     def read_poll(self, body: bytes) -> list[Reading]:
         answer = read_object(body)
@@ -77,10 +91,10 @@ class Video:
 
     def write_content(self, base_url: str, key: str, upstream_id: str) -> UpstreamRequest:
         """Where the finished file is."""
-        return UpstreamRequest("GET", join_url(base_url, f"/v1/videos/{_safe(upstream_id)}/content"), _headers(key))
+        return UpstreamRequest("GET", _join(base_url, f"/v1/videos/{_safe(upstream_id)}/content"), _headers(key))
 
     def write_delete(self, base_url: str, key: str, upstream_id: str) -> UpstreamRequest:
-        return UpstreamRequest("DELETE", join_url(base_url, f"/v1/videos/{_safe(upstream_id)}"), _headers(key))
+        return UpstreamRequest("DELETE", _join(base_url, f"/v1/videos/{_safe(upstream_id)}"), _headers(key))
 
     def write_task(self, task: TaskView) -> dict[str, Any]:
         failed = {"code": "video_generation_failed", "message": task.fail_reason}
@@ -96,6 +110,11 @@ class Video:
     def write_error(self, error: TaskRefused) -> bytes:
         shown = {"message": error.message, "type": "invalid_request_error", "param": None, "code": error.code}
         return msgspec.json.encode({"error": shown})
+
+
+def _join(base_url: str, path: str) -> str:
+    """A base that ends in a version takes the path without its own one, as for chat. Raises TaskRefused."""
+    return join(join_url(base_url, ""), path)
 
 
 def _headers(key: str) -> tuple[tuple[str, str], ...]:

@@ -13,6 +13,7 @@ MODULES = (
     "channels",
     "channel_figures",
     "notify",
+    "tasks",
 )  # modules of this package
 
 

@@ -15,6 +15,7 @@ from workers.context import Worker
 
 log = structlog.get_logger(__name__)
 
+TASKS = "mx:arq:tasks"  # queue of asynchronous tasks; workers with UPDATE_TASK=false do not read it
 Run = Any  # a coroutine function (ctx, *arguments); arq types it as a protocol of its own
 
 
@@ -30,6 +31,7 @@ class Job(Struct, frozen=True, kw_only=True):
     max_tries: int = 1
     every_s: int = 0  # a divisor of a minute, an hour or a day
     daily: tuple[int, int] | None = None  # hour and minute of the server's time
+    queue: str = ""  # '': arq's own, or TASKS
 
 
 def to_function(job: Job) -> Function:

@@ -33,6 +33,7 @@ from schema.dialects.providers.perplexity import PerplexityProvider
 from schema.dialects.providers.replicate import ReplicateProvider
 from schema.dialects.providers.siliconflow import SiliconFlowProvider
 from schema.dialects.providers.small import MokaProvider, PaLMProvider
+from schema.dialects.providers.template import ALL
 from schema.dialects.providers.tencent import TencentProvider
 from schema.dialects.providers.vertex import VertexProvider
 from schema.dialects.providers.volcengine import VolcengineProvider
@@ -41,6 +42,12 @@ from schema.dialects.providers.xunfei import XunfeiProvider
 from schema.dialects.providers.zhipu import ZhipuProvider
 
 FALLBACK = "openai-compatible"
+VIDEO = frozenset({"video"})
+TASK_FAMILY = {  # channels of tasks alone: see schema.tasks
+    "midjourney": Quirks("Midjourney Proxy", modes=frozenset({"mj"})),
+    "midjourney-plus": Quirks("Midjourney Proxy Plus", modes=frozenset({"mj"})),
+    "suno": Quirks("Suno API", modes=frozenset({"suno"})),
+}
 _OPENROUTER = OpenAIOptions(openrouter=True, top_k=True, developer_role=False)
 
 
@@ -48,8 +55,8 @@ _OPENROUTER = OpenAIOptions(openrouter=True, top_k=True, developer_role=False)
 def providers() -> dict[str, Provider]:
     """All of them, by name."""
     found: list[Provider] = [
-        OpenAIProvider("openai", Quirks("OpenAI", "https://api.openai.com", responses=True)),
-        CustomProvider("custom", Quirks("the custom provider")),
+        OpenAIProvider("openai", Quirks("OpenAI", "https://api.openai.com", modes=ALL | VIDEO, responses=True)),
+        CustomProvider("custom", Quirks("the custom provider", modes=ALL | VIDEO)),
         OpenRouterProvider("openrouter", Quirks("OpenRouter", "https://openrouter.ai/api", options=_OPENROUTER)),
         AzureProvider(),
         AnthropicProvider(),
@@ -83,6 +90,7 @@ def providers() -> dict[str, Provider]:
         PaLMProvider(),
     ]
     found += [OpenAILike(name, quirks) for name, quirks in FAMILY.items()]
+    found += [OpenAILike(name, quirks) for name, quirks in TASK_FAMILY.items()]
     return {provider.name: provider for provider in found}
 
 

@@ -1,0 +1,51 @@
+"""Asynchronous tasks: channels with something due are polled by whichever worker is free, and nothing stays open for ever.
+
+These jobs have a queue of their own, which workers with UPDATE_TASK=false do not read.
+"""
+
+from typing import Any
+
+from workers.context import Worker
+from workers.jobs.job import TASKS, Job
+from workers.poll import ChannelPoller, channels_due, now_ms
+from workers.task_figures import publish_figures
+from workers.task_hooks import tell_clients
+from workers.task_sweep import sweep
+
+TIMEOUT_S = 20  # of one run: the channel of a killed worker waits for that and ten seconds more
+
+
+async def spread_polls(ctx: dict[str, Any]) -> int:
+    """Every two seconds: one job per channel with due tasks. Its id keeps a channel from being polled twice at once."""
+    worker: Worker = ctx["worker"]
+    found = await channels_due(worker, await now_ms(worker))
+    for channel_id in found:
+        await worker.redis.enqueue_job(
+            "poll_channel", channel_id, _job_id=f"tasks:poll:{channel_id}", _queue_name=TASKS
+        )
+    return len(found)
+
+
+async def poll_channel(ctx: dict[str, Any], channel_id: int) -> int:
+    """Returns how many tasks changed."""
+    worker: Worker = ctx["worker"]
+    looked = await ChannelPoller(worker, ctx["wire"], channel_id).run()
+    return looked.changed
+
+
+async def sweep_tasks(ctx: dict[str, Any]) -> None:
+    worker: Worker = ctx["worker"]
+    await sweep(worker)
+    await publish_figures(worker)
+
+
+async def tell_task_clients(ctx: dict[str, Any]) -> None:
+    await tell_clients(ctx["worker"])
+
+
+JOBS = [
+    Job(name="spread_polls", run=spread_polls, every_s=2, timeout_s=TIMEOUT_S, queue=TASKS),
+    Job(name="poll_channel", run=poll_channel, timeout_s=TIMEOUT_S, max_tries=3, queue=TASKS),
+    Job(name="sweep_tasks", run=sweep_tasks, every_s=5, timeout_s=TIMEOUT_S, queue=TASKS),
+    Job(name="task_hooks", run=tell_task_clients, every_s=5, timeout_s=TIMEOUT_S, queue=TASKS),
+]
