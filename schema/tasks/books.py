@@ -148,6 +148,8 @@ async def change_task(
         values["next_poll_at"] = now_ms + LATE_LOOK_MS if change.status == EXPIRED else 0
         if row["notify_hook"]:
             values["notify_due_at"] = now_ms
+    elif change.late_success:
+        values["next_poll_at"] = 0
     return await _move(books, row, values, change.money, now_ms)
 
 
@@ -161,7 +163,7 @@ def change_values(row: Row, change: Change, reading: Reading | None) -> dict[str
     if change.progress is not None:
         values["progress"] = f"{change.progress}%"
     if change.late_success:
-        values |= {"late_success": True, "next_poll_at": 0}
+        values["late_success"] = True
     if change.store_result and reading is not None and reading.result:
         values["result"] = msgspec.json.encode(read_result(row) | reading.result).decode()
     return values
