@@ -85,6 +85,7 @@ class Edge:
                 seals=await read_meta(self.engine, "secrets_at_rest") == "aesgcm",
             ),
             started_s=int(time.time()),
+            meters=meters,
         )
         door = PlaygroundDoor(self.services)
         callers = Callers(self.engine)

@@ -20,12 +20,13 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from edge.metrics import SECONDS, Figures, Histogram, Meters
 from edge.redis_pipe import RedisPipe
 from edge.spool import REFUSES
-from schema.ledger.keys import JOBS, METRICS
+from schema.health import NODE_S_MAX, NODES, NodeState, read_node
+from schema.ledger.keys import JOBS, METRICS, NOTICES
+from schema.version import VERSION
 
 log = structlog.get_logger(__name__)
 
 PUBLISH_S = 1.0
-VERSION = "0.1.0"
 CHANNELS_MAX = 2_000  # more: the busiest CHANNELS_TOP by name, the rest as `other`
 CHANNELS_TOP = 200
 LAG_TICK_S = 0.25
@@ -38,6 +39,7 @@ _COUNTERS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "replayed_total": ("Records sent again after Redis was away.", ()),
     "logins_total": ("Log-ins.", ("method", "result")),
     "rate_limited_total": ("Calls refused by a rate limit.", ("mark",)),
+    "redis_errors_total": ("PINGs that Redis did not answer.", ()),
 }
 _HISTOGRAMS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "request_seconds": ("From the request's head to the end of the answer.", ("dialect", "route", "status", "stream")),
@@ -117,15 +119,18 @@ class Exposition:
         """Prometheus text. `channels`: those that are enabled."""
         self.publish()
         files = [found for path in sorted(self._folder.glob("*.json")) if (found := _read(path))]
-        families = [*_own(files), *_channel_gauges(channels), *await self._of_workers()]
+        families = [*_own(files), *await self._shared(channels)]
         return generate_latest(_Once(families))
 
-    async def _of_workers(self) -> list[Metric]:
+    async def _shared(self, channels: Iterable[int]) -> list[Metric]:
+        """What all processes of the installation say together."""
         try:
-            return _workers(*await self._read_redis())
+            states = [read_node(data) for data in await self._pipe.execute(b"HVALS", NODES)]
+            notices = _pairs(await self._pipe.execute(b"HGETALL", NOTICES))
+            return [*_channel_gauges(channels, states), *_workers(*await self._read_redis()), _notices(notices)]
         except REFUSES as error:
-            log.warning("worker_metrics_not_read", error=type(error).__name__)
-            return []
+            log.warning("shared_metrics_not_read", error=type(error).__name__)
+            return _channel_gauges(channels, [])
 
     async def _read_redis(self) -> tuple[list[dict[str, str]], dict[str, str], dict[str, str], dict[str, str]]:
         names, cursor = [], b"0"
@@ -241,11 +246,31 @@ def _busiest(values: dict[str, float]) -> dict[str, float]:
     return merged
 
 
-def _channel_gauges(channels: Iterable[int]) -> list[Metric]:
+def _channel_gauges(channels: Iterable[int], nodes: list[NodeState]) -> list[Metric]:
+    """`nodes`: of all edges; of one channel the sternest opinion of any of its models counts."""
     up = GaugeMetricFamily("medusa_channel_up", "1 for a channel that is enabled.", labels=["channel"])
+    breaker = GaugeMetricFamily(
+        "medusa_channel_breaker_state", "0 closed, 1 half open, 2 open: its worst model.", labels=["channel"]
+    )
+    worst: dict[int, int] = {}
+    for node in nodes:
+        for gate in node.gates if node.at_ms > (time.time() - NODE_S_MAX) * 1000 else ():
+            worst[gate.channel_id] = max(worst.get(gate.channel_id, 0), gate.state)
     for channel in sorted(channels)[:CHANNELS_MAX]:
         up.add_metric([str(channel)], 1)
-    return [up]
+        breaker.add_metric([str(channel)], worst.get(channel, 0))
+    return [up, breaker]
+
+
+def _notices(counts: dict[str, str]) -> Metric:
+    family = CounterMetricFamily(
+        "medusa_notifications_total", "Notices to people.", labels=["kind", "transport", "result"]
+    )
+    for key, value in counts.items():
+        labels = key.split("|")
+        if len(labels) == 3:
+            family.add_metric(labels, float(value))
+    return family
 
 
 def _workers(

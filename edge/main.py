@@ -49,9 +49,12 @@ class Server(Granian):  # type: ignore[misc,valid-type]  # granian chooses its b
 def create() -> "Edge":
     """What each worker process of granian runs; the master process has no use for the application and does not load it."""
     from edge.app import Edge
+    from schema.log_lines import configure_logging
 
     load_dotenv(".env", override=False)
-    return Edge(read_config(os.environ))
+    config = read_config(os.environ)
+    configure_logging(config, "edge")
+    return Edge(config)
 
 
 def main() -> None:

@@ -5,6 +5,7 @@ from typing import Any, Protocol
 import httpx
 from msgspec import Struct
 
+from edge.metrics import Meters
 from schema.config import Config
 from schema.database import Engine
 from schema.options import Options
@@ -41,3 +42,4 @@ class Services(Struct, frozen=True, kw_only=True):
     http: httpx.AsyncClient  # cold calls to addresses that an admin set
     vault: Vault  # seals and opens stored secrets
     started_s: int = 0  # Unix s
+    meters: Meters | None = None  # counts for /metrics

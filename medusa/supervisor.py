@@ -14,6 +14,7 @@ from medusa.preflight import CannotStart, check_database, check_folder, check_po
 from medusa.valkey import find_socket, valkey_command, wait_for_valkey
 from schema.config import Config, ensure_secrets
 from schema.database import Engine, make_engine, parse_dsn
+from schema.log_lines import configure_logging
 from schema.migrate import SchemaTooNew, migrate
 
 log = structlog.get_logger(__name__)
@@ -157,13 +158,7 @@ async def _is_ready(host: str, port: int) -> bool:
 
 def run(config: Config) -> int:
     """Run until a signal comes. Prints one sentence and returns 1 where it cannot start."""
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
-            structlog.processors.JSONRenderer(),
-        ]
-    )
+    configure_logging(config, "medusa")
     try:
         return asyncio.run(Supervisor(config, os.environ).run())
     except CannotStart as error:

@@ -77,6 +77,9 @@ class NodeState(msgspec.Struct, array_like=True):
     at_ms: int
     in_flight: dict[int, int] = {}  # channel -> calls
     gates: list[Gate] = []
+    started_s: int = 0  # Unix s
+    version: str = ""
+    settings_version: int = 0
 
 
 def percentile(histogram: Sequence[int], share: float) -> int | None:

@@ -5,8 +5,10 @@ import os
 import signal
 import socket
 import sys
+import time
 from typing import Any
 
+import msgspec
 import structlog
 import uvloop
 from arq.connections import ArqRedis
@@ -19,15 +21,17 @@ from redis.exceptions import RedisError
 from schema.config import Config, ConfigError, read_config
 from schema.database import Engine, make_engine
 from schema.ledger.connection import over_redis_py
-from schema.ledger.keys import METRICS, PARTITIONS, Keys
+from schema.ledger.keys import JOBS_KNOWN, METRICS, PARTITIONS, Keys
+from schema.log_lines import configure_logging
 from schema.migrate import wait_for_database
 from schema.secrets import Vault
 from schema.tasks.wire import TaskWire
+from schema.version import VERSION
 from workers.after import AfterBatch
 from workers.batch import LogPolicy
 from workers.context import OptionStore, Worker
 from workers.jobs import find_jobs
-from workers.jobs.job import TASKS, to_cron, to_function
+from workers.jobs.job import TASKS, plan_of, to_cron, to_function
 from workers.leases import ROUND_S, Leases
 from workers.settle import Settler
 from workers.store import Content, Store, make_store
@@ -54,6 +58,7 @@ class Process:
         self._stopping = asyncio.Event()
         self._leases = Leases(worker.execute, worker.keys, worker.config.node_name or socket.gethostname())
         self._stores: list[Store] = []
+        self._started_ms = int(time.time() * 1000)
         self._settlers = self._make_settlers()
 
     def stop(self) -> None:
@@ -142,18 +147,26 @@ class Process:
             "settle_failures_total": progress.failures,
             "settle_lag_seconds": progress.lag_ms / 1000,
             "partitions": len(self._leases.owned),
+            "started_ms": self._started_ms,
+            "version": VERSION,
         }
         await self.worker.redis.hset(name, mapping=figures)
         await self.worker.redis.expire(name, 60)
+        plans = {job.name: msgspec.json.encode(plan_of(job)) for job in find_jobs()}
+        await self.worker.redis.hset(JOBS_KNOWN, mapping=plans)
 
     async def _run_jobs(self, queue: str) -> None:
-        """Jobs of one queue. arq ends when Redis is away: start it again."""
+        """Jobs of one queue. arq ends when Redis is away: start it again.
+
+        NODE_TYPE `slave` has no schedule and still runs what is queued.
+        """
         jobs = [job for job in find_jobs() if job.queue == queue]
+        scheduled = self.worker.config.is_master
         wire = TaskWire()
         while True:
             arq = ArqWorker(
                 functions=[to_function(job) for job in jobs],
-                cron_jobs=[job for job in map(to_cron, jobs) if job is not None],
+                cron_jobs=[job for job in map(to_cron, jobs) if job is not None] if scheduled else [],
                 redis_pool=self.worker.redis,
                 handle_signals=False,
                 max_jobs=JOBS_MAX,
@@ -235,27 +248,13 @@ async def _wait_for(redis: Any, engine: Engine, log_engine: Engine) -> None:
     raise CannotStart(f"Redis does not answer at REDIS_CONN_STRING: {reason}")
 
 
-def configure_logging(level: str) -> None:
-    import logging
-
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
-            structlog.processors.JSONRenderer(),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper(), logging.INFO)),
-    )
-
-
 def main() -> None:
     load_dotenv(".env", override=False)
     try:
         config = read_config(os.environ)
         if not config.redis_url:
             raise CannotStart("REDIS_CONN_STRING is not set; `medusa up` brings its own Valkey.")
-        configure_logging(config.log_level)
+        configure_logging(config, "worker")
         uvloop.run(run(config))
     except ConfigError as error:
         for problem in error.problems:

@@ -19,8 +19,11 @@ from edge.console import (
     content,
     data,
     health_stream,
+    health_views,
+    jobs,
     logs,
     models,
+    nodes,
     options,
     payments,
     redemptions,
@@ -38,6 +41,7 @@ from edge.console.limits import USER_CALLS, USER_WINDOW_S, address_name, admit
 from edge.console.logins import email, oauth
 from edge.console.routes import Actor, Role, Route, write_openapi
 from edge.console.ui_files import UiFiles
+from edge.metrics import Meters
 from edge.services import Services
 
 log = structlog.get_logger(__name__)
@@ -56,6 +60,9 @@ ROUTES: tuple[Route, ...] = (
     *channel_tests.ROUTES,
     *channel_health.ROUTES,
     *health_stream.ROUTES,
+    *health_views.ROUTES,
+    *jobs.ROUTES,
+    *nodes.ROUTES,
     *channel_balances.ROUTES,
     *upstream_models.ROUTES,
     *options.ROUTES,
@@ -69,6 +76,10 @@ ROUTES: tuple[Route, ...] = (
 NOT_PAGES = ("/api", "/v1", "/dashboard/billing", "/mj", "/suno", "/pg")
 PUBLIC_CACHEABLE = frozenset({"/api/status", "/api/notice", "/api/about", "/api/home_page_content", "/api/pricing"})
 VISITOR = Actor()
+SIGN_INS = {"/api/user/login": "password"} | {
+    route.path: route.path.rpartition("/")[2] for route in oauth.ROUTES if route.path.startswith("/api/oauth/")
+}  # routes that count as log-ins, and how they are called
+SIGN_INS.pop("/api/oauth/state")
 SECURITY_HEADERS = (
     (b"X-Content-Type-Options", b"nosniff"),
     (b"Referrer-Policy", b"same-origin"),
@@ -108,16 +119,28 @@ def create_console(services: Services) -> Application:
 
 def _add(app: Application, services: Services, route: Route) -> None:
     async def handle(request: Request) -> Response:
+        request_id, refused = new_request_id(), 0
         try:
             response = await _serve(services, route, request)
         except Refusal as refusal:
-            response = _refuse(refusal)
+            response, refused = _refuse(refusal), refusal.status
         except Exception:
-            log.exception("console_failed", route=f"{route.method} {route.path}")
-            response = _refuse(Refusal("internal_error", "Something went wrong here.", status=500))
-        return _finish(response, route.path)
+            log.exception("console_failed", route=f"{route.method} {route.path}", request_id=request_id)
+            response, refused = _refuse(Refusal("internal_error", "Something went wrong here.", status=500)), 500
+        if services.meters is not None:
+            _count(services.meters, route.path.rstrip("/"), refused)
+        return _finish(response, route.path, request_id)
 
     app.router.add(route.method, route.path.rstrip("/"), handle)  # BlackSheep matches the trailing slash too
+
+
+def _count(meters: Meters, path: str, refused: int) -> None:
+    """`refused`: the status of a refusal, 0 for none."""
+    if refused == 429:
+        meters.count("rate_limited_total", "console")
+    method = SIGN_INS.get(path)
+    if method is not None:
+        meters.count("logins_total", method, "refused" if refused else "ok")
 
 
 async def _serve(services: Services, route: Route, request: Request) -> Response:
@@ -158,8 +181,8 @@ def _refuse(refusal: Refusal) -> Response:
     return response
 
 
-def _finish(response: Response, path: str) -> Response:
-    response.add_header(b"X-Oneapi-Request-Id", new_request_id().encode())
+def _finish(response: Response, path: str, request_id: str) -> Response:
+    response.add_header(b"X-Oneapi-Request-Id", request_id.encode())
     if path.rstrip("/") not in PUBLIC_CACHEABLE:
         response.add_header(b"Cache-Control", b"no-store")
     for name, value in SECURITY_HEADERS:
@@ -184,7 +207,7 @@ async def _unknown(request: Request) -> Response:
         refused = Refusal("method_not_allowed", f"{request.method} is not served here.", status=405)
         response = _refuse(refused)
         response.add_header(b"Allow", ", ".join(allowed).encode())
-        return _finish(response, path)
+        return _finish(response, path, new_request_id())
     error = {
         "message": f"Invalid URL ({request.method} {path})",
         "type": "invalid_request_error",
@@ -192,4 +215,4 @@ async def _unknown(request: Request) -> Response:
         "code": "",
     }
     response = Response(404, content=Content(b"application/json", msgspec.json.encode({"error": error})))
-    return _finish(response, path)
+    return _finish(response, path, new_request_id())

@@ -121,16 +121,16 @@ async def _step_for(db: Any, window_s: int, begin_s: int, channel_id: int) -> in
     return 86_400
 
 
-async def read_minutes(redis: Any, begin: int, end: int, channel_id: int) -> Timed:
-    """Minutes [begin, end) of all edges."""
+async def read_minutes(redis: Any, begin: int, end: int, channel_id: int, *, models: bool = False) -> Timed:
+    """Minutes [begin, end) of all edges; models apart where it is asked for, and for one channel."""
     async with redis.pipeline(transaction=False) as pipe:
         for minute in range(begin, end):
             pipe.hvals(f"{MINUTE}{minute}")
         blobs = await pipe.execute()
-    return await asyncio.to_thread(_decode, begin, blobs, channel_id)
+    return await asyncio.to_thread(_decode, begin, blobs, channel_id, models or bool(channel_id))
 
 
-def _decode(begin: int, blobs: list[list[bytes]], channel_id: int) -> Timed:
+def _decode(begin: int, blobs: list[list[bytes]], channel_id: int, models: bool) -> Timed:
     found: Timed = []
     for minute, of_edges in enumerate(blobs, begin):
         for data in of_edges:
@@ -138,7 +138,7 @@ def _decode(begin: int, blobs: list[list[bytes]], channel_id: int) -> Timed:
                 if channel_id and one.channel_id != channel_id:
                     continue
                 found.append((minute * 60, (one.channel_id, ""), one.cell))
-                if channel_id and one.model:
+                if models and one.model:
                     found.append((minute * 60, (one.channel_id, one.model), one.cell))
     return found
 

@@ -1,6 +1,5 @@
 """What everybody may know of this gateway: names, switches, addresses. No database behind it: health checks ask often."""
 
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from blacksheep import Request, Response
@@ -10,11 +9,7 @@ from edge.console.calls import reply
 from edge.console.envelope import Refusal
 from edge.console.routes import Actor, Role, Route
 from edge.services import Services
-
-try:
-    VERSION = version("medusaxd-api")
-except PackageNotFoundError:  # run from a checkout
-    VERSION = "0.1.0"
+from schema.version import VERSION
 
 
 async def get_status(services: Services, request: Request, actor: Actor) -> Response:

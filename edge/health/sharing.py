@@ -30,6 +30,7 @@ from schema.health import (
     write_cells,
     write_node,
 )
+from schema.version import VERSION
 
 log = structlog.get_logger(__name__)
 
@@ -44,7 +45,9 @@ class Sharing:
     def __init__(self, board: Board, samples: Samples, pipe: RedisPipe, host: str = "") -> None:
         self._board, self._samples, self._pipe = board, samples, pipe
         self.node = f"{host or socket.gethostname()}:edge:{os.getpid()}:{secrets.token_hex(3)}"  # never the same twice
-        self._minute = int(time.time()) // 60
+        self._started_s = int(time.time())
+        self._minute = self._started_s // 60
+        self.settings_version = 0  # of the settings in effect, for the list of nodes
         self._rounds = 0
 
     async def run(self) -> None:
@@ -95,7 +98,8 @@ class Sharing:
             until_ms = int((now_s + breaker.until - steady) * 1000) if breaker.state == OPEN else 0
             cool_ms = int((now_s + breaker.cool_until - steady) * 1000) if cooling else 0
             gates.append(Gate(channel, model, breaker.state, until_ms, cool_ms, breaker.reason))
-        return NodeState(int(now_s * 1000), {c: n for c, n in board.in_flight.items() if n}, gates)
+        in_flight = {c: n for c, n in board.in_flight.items() if n}
+        return NodeState(int(now_s * 1000), in_flight, gates, self._started_s, VERSION, self.settings_version)
 
     async def _learn(self, found: list[bytes], now_s: float) -> None:
         """`found`: names and states in turn."""

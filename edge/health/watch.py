@@ -48,6 +48,7 @@ class Health:
         if snapshot.options is not self._options:
             self._options = snapshot.options
             self.board.rules = read_rules(snapshot.options)
+            self.sharing.settings_version = snapshot.options.version
             self.board.compares = snapshot.options.channel_choice == "fastest"
         return self.picker.pick(snapshot, wish, attempt=attempt, tried=tried, now=time.monotonic())
 

@@ -53,6 +53,7 @@ SHUTTING_DOWN = neutral.UpstreamError(
 )
 GONE = 499  # the client left
 DRAIN_S = 5.0  # for the rest of a body that nobody will look at
+REASON_CHARS_MAX = 200  # of an upstream's message in our log
 SIGN_IN_TIMEOUT_S = 10.0  # at a provider whose calls need an access token
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -182,6 +183,11 @@ async def carry_out(live: LiveCall) -> None:
             )
             policy = policy if not begun.trial else replace(policy, attempts_max=policy.attempts_max + 1)
             relay.meters.failed(channel.id, failed.failure.status, last, gone=live.gone)
+            if failed.failure.status:  # where no answer came, the attempt has said so
+                log.info(
+                    "attempt_failed", request_id=live.request_id, channel=channel.id, model=wanted.model, attempt=attempt,
+                    status=failed.failure.status, code=last.code, reason=last.message[:REASON_CHARS_MAX],
+                )  # fmt: skip
             if live.gone:
                 raise Refused(499, "client_gone", "The client left before it was answered.") from None
             if live.ended_by is not None:
@@ -224,6 +230,7 @@ async def _take_turn(live: LiveCall, limits: Limits) -> None:
         what = "successful requests" if turn.successful else "requests"
         text = f"You may send {turn.limit} {what} in {limits.minutes} minutes; please wait {turn.wait_s} s."
         live.turn = Turn(turn.limit, 0, turn.wait_s)
+        live.relay.meters.count("rate_limited_total", "relay")
         raise Refused(429, "rate_limit_exceeded", text, retry_after_s=turn.wait_s)
     live.turn, live.turn_taken = turn, True
 

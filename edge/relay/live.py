@@ -267,11 +267,21 @@ class LiveCall:
         await self.head(status, "application/json", len(body), retry_after_s)
         await self.end(body)
 
+    def _log_failure(self, took_s: float) -> None:
+        caller, wanted = getattr(self, "caller", None), getattr(self, "wanted", None)
+        log.info(
+            "call_failed", request_id=self.request_id, user_id=caller.user_id if caller else 0,
+            token_id=caller.token_id if caller else 0, channels=self.tried, model=wanted.model if wanted else "",
+            route=self.scope["path"], status=self.status, ms=int(took_s * 1000),
+        )  # fmt: skip
+
     async def finish(self) -> None:
         """No hold outlives its call: what the client saw is charged, an unanswered call gives its hold back."""
         self.relay.open.remove(self)
         took_s = time.time() - self.started_ms / 1000
         self.relay.meters.ended(self.dialect, self.mode, self.status, self.stream, took_s, self.first_byte_ms)
+        if self.status >= 500:
+            self._log_failure(took_s)
         if self.unheld:
             self.relay.settling.leave()
         if self.turn_taken and not 200 <= self.status < 400:

@@ -23,6 +23,8 @@ PARTITIONS = "mx:partitions"  # how many partitions wrote the keys here; process
 WORKERS = "mx:workers"  # sorted set: node -> Unix ms until which it counts as alive
 METRICS = "mx:metrics:"  # + node: hash of gauges and counters
 JOBS = "mx:jobs"  # hash: job name -> JSON of its last run
+NOTICES = "mx:notices:count"  # hash: "kind|transport|result" -> notices
+JOBS_KNOWN = "mx:jobs:known"  # hash: job name -> schema.jobs.JobPlan, told by every worker
 
 
 class Keys:

@@ -53,10 +53,16 @@ _TEXTS: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
         "Channel {{value}} (#{{value}}) has {{value}} USD left at its provider.",
         ("name", "id", "balance"),
     ),
+    "job_failed": (
+        "后台任务失败 / A job failed",
+        "后台任务 {{value}} 失败:{{value}}。详情见任务列表和日志。",
+        "The job {{value}} failed: {{value}}. See the list of jobs and the log.",
+        ("job", "error"),
+    ),
     "reconcile_drift": (
         "账目核对发现差异 / The books do not agree",
-        "核对发现 {{value}} 处差异,共 {{value}} 额度单位,请查看日志并运行 medusa doctor。",
-        "Reconciliation found {{value}} differences, {{value}} units in all; see the log and run medusa doctor.",
+        "核对发现 {{value}} 处差异,共 {{value}} 额度单位,请查看日志并运行 medusa reconcile。",
+        "Reconciliation found {{value}} differences, {{value}} units in all; see the log and run medusa reconcile.",
         ("drifts", "units"),
     ),
 }

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from compose_spec import PyCompose
 
-from edge.exposition import _own, _workers
+from edge.exposition import _channel_gauges, _notices, _own, _workers
 from edge.metrics import Meters
 from tests.services import find_binary, free_port
 
@@ -80,8 +80,8 @@ def test_nginx_accepts_its_configuration(tmp_path):
 
 def exported():
     """Names of every metric of the gateway, as a scrape shows them."""
-    families = [*_own([Meters().figures({}, 0)]), *_workers([], {}, {}, {})]
-    names = {family.name for family in families} | {"medusa_channel_up"}
+    families = [*_own([Meters().figures({}, 0)]), *_workers([], {}, {}, {}), *_channel_gauges([], []), _notices({})]
+    names = {family.name for family in families}
     return {name + suffix for name in names for suffix in SUFFIXES}
 
 

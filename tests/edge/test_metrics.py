@@ -1,15 +1,19 @@
 """Metrics: counters go on over restarts, labels are bounded, the processes of a machine are summed."""
 
 import asyncio
+import json
+import time
 from pathlib import Path
 
 import httpx
 import msgspec
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy import insert, select
 
 from edge.exposition import CHANNELS_TOP, _busiest, _read
 from edge.metrics import Meters, result_of
+from schema.tables import AuditEntry, User
 from tests.schema.ledger.books import make_record
 from tests.system import open_system, until
 
@@ -90,6 +94,7 @@ async def test_two_processes_on_one_port_answer_with_the_sum(tmp_path: Path):
         assert found["medusa_tokens_total", (("direction", "prompt"),)] == 40_000
         assert found["medusa_quota_charged_total", (("kind", "settle"),)] == 40 * 225
         assert found["medusa_channel_up", (("channel", "1"),)] == 1
+        assert found["medusa_channel_breaker_state", (("channel", "1"),)] == 0
         assert found["medusa_inflight", ()] == 0
         key = (("dialect", "openai"), ("le", "+Inf"), ("route", "chat"), ("status", "2xx"), ("stream", "false"))
         assert found["medusa_request_seconds_bucket", key] == 40
@@ -100,3 +105,46 @@ async def test_two_processes_on_one_port_answer_with_the_sum(tmp_path: Path):
             allowed = {**behind_a_proxy, "authorization": "Bearer " + "m" * 20}
             assert (await http.get("/metrics", headers=allowed)).status_code == 200
             assert (await http.get("/healthz")).json()["status"] == "ok"
+        await administrators_see_jobs_and_nodes(system)
+        for log in (*system.edges, *system.workers):
+            lines = [json.loads(line) for line in log.log.read_text().splitlines() if line.startswith("{")]
+            assert lines and all({"event", "time", "level"} <= line.keys() for line in lines)
+            assert "kkkkkkkk" not in log.log.read_text() and "sk-up" not in log.log.read_text()
+            assert not [line for line in log.log.read_text().splitlines() if "info     ]" in line], "not for terminals"
+
+
+async def administrators_see_jobs_and_nodes(system) -> None:
+    root = {"username": "root", "password": "", "role": 100, "status": 1, "quota": 0, "aff_code": "r"}
+    async with system.engine.begin() as db:
+        await db.execute(insert(User).values(id=99, access_token="a" * 32, **root))
+        await db.execute(
+            insert(User).values(
+                id=98, access_token="b" * 32, **{**root, "username": "admin", "role": 10, "aff_code": "b"}
+            )
+        )
+    headers = {"authorization": "a" * 32}
+    async with httpx.AsyncClient(trust_env=False, base_url=system.address(), headers=headers) as http:
+        for path in ("/api/jobs", "/api/nodes"):
+            assert (await http.get(path, headers={"authorization": "b" * 32})).status_code == 403
+        jobs = {job["name"]: job for job in (await http.get("/api/jobs")).json()["data"]}
+        assert jobs["retention"]["schedule"] == "daily 03:30" and jobs["retention"]["next_at"] > time.time()
+        assert jobs["reconcile"]["may_run_now"] and not jobs["notify"]["may_run_now"]
+        assert jobs["retention"]["ok"] is None and jobs["retention"]["runs"] == 0
+        assert not (await http.post("/api/jobs/notify/run")).json()["success"]
+        assert (await http.post("/api/jobs/nothing/run")).status_code == 404
+        assert (await http.post("/api/jobs/retention/run")).json()["success"]
+
+        async def ran():
+            found = {job["name"]: job for job in (await http.get("/api/jobs")).json()["data"]}["retention"]
+            return found if found["ok"] else None
+
+        run = await until(ran, "the job did not run", within_s=30)
+        assert run["runs"] == 1 and "users_blanked" in run["result"] and run["node"]
+        nodes = (await http.get("/api/nodes")).json()["data"]
+        assert sorted(node["role"] for node in nodes) == ["edge", "edge", "worker"]
+        assert all(node["version"] and time.time() - node["started_at"] < 600 for node in nodes)
+        now = (await http.get("/api/health")).json()["data"]
+        assert [one["window_s"] for one in now["windows"]] == [60, 300, 3600, 86_400]
+    async with system.engine.connect() as db:
+        audited = (await db.execute(select(AuditEntry.action, AuditEntry.subject_id, AuditEntry.actor_id))).all()
+    assert ("job.run", "retention", 99) in [tuple(row) for row in audited]

@@ -1,21 +1,26 @@
 """One job: what runs, when, for how long at most. Scheduled jobs run once per cluster and time slot."""
 
-import json
 import time
+from datetime import datetime
 from typing import Any
 
+import msgspec
 import structlog
 from arq import cron, func
-from arq.cron import CronJob
-from arq.worker import Function
+from arq.cron import CronJob, next_cron
+from arq.worker import Function, Retry
 from msgspec import Struct
 
+from schema.jobs import JobPlan, JobRun
 from schema.ledger.keys import JOBS
 from workers.context import Worker
 
 log = structlog.get_logger(__name__)
 
 TASKS = "mx:arq:tasks"  # queue of asynchronous tasks; workers with UPDATE_TASK=false do not read it
+RESULT_CHARS_MAX = 200
+ERROR_CHARS_MAX = 300
+NOTICE_S = 6 * 3600  # between two notices about one job that fails
 Run = Any  # a coroutine function (ctx, *arguments); arq types it as a protocol of its own
 
 
@@ -41,15 +46,27 @@ def to_function(job: Job) -> Function:
 
 def to_cron(job: Job) -> CronJob | None:
     """For arq: the job id is the name and the time slot, so of many workers one runs it."""
-    if job.daily is not None:
-        when: dict[str, Any] = {"hour": job.daily[0], "minute": job.daily[1], "second": 0}
-    elif job.every_s:
-        when = _when(job.every_s)
-    else:
+    when = _schedule(job)
+    if not when:
         return None
     return cron(
         _tracked(job), name=f"cron:{job.name}", timeout=job.timeout_s, max_tries=job.max_tries, unique=True, **when
     )
+
+
+def plan_of(job: Job) -> JobPlan:
+    """For those who look at jobs from elsewhere; the next run by this machine's clock and zone, as arq reckons."""
+    when = _schedule(job)
+    next_ms = int(next_cron(datetime.now().astimezone(), **when).timestamp() * 1000) if when else 0
+    daily = f"{job.daily[0]:02}:{job.daily[1]:02}" if job.daily is not None else ""
+    return JobPlan(job.name, job.every_s, daily, job.timeout_s, job.max_tries, next_ms, job.queue)
+
+
+def _schedule(job: Job) -> dict[str, Any]:
+    """Empty for a job that has none."""
+    if job.daily is not None:
+        return {"hour": job.daily[0], "minute": job.daily[1], "second": 0}
+    return _when(job.every_s) if job.every_s else {}
 
 
 def _when(every_s: int) -> dict[str, Any]:
@@ -71,23 +88,31 @@ def _tracked(job: Job) -> Run:
     async def run(ctx: dict[str, Any], *arguments: Any) -> Any:
         worker: Worker = ctx["worker"]
         started_s = time.time()
-        error = ""
+        error, result = "", None
         try:
-            return await job.run(ctx, *arguments)
+            result = await job.run(ctx, *arguments)
+            return result
+        except Retry:
+            error = "tried again later"
+            raise
         except BaseException as raised:
-            error = f"{type(raised).__name__}: {raised}"[:300]
+            error = f"{type(raised).__name__}: {raised}"[:ERROR_CHARS_MAX]
             log.error("job_failed", job=job.name, error=error)
             raise
         finally:
-            state = {
-                "started_ms": int(started_s * 1000),
-                "seconds": round(time.time() - started_s, 3),
-                "ok": not error,
-                "error": error,
-                "node": worker.node,
-                "every_s": job.every_s,
-            }
-            await worker.redis.hset(JOBS, job.name, json.dumps(state))
+            state = JobRun(
+                started_ms=int(started_s * 1000), seconds=round(time.time() - started_s, 3), ok=not error, error=error,
+                node=worker.node, every_s=job.every_s, result="" if result is None else str(result)[:RESULT_CHARS_MAX],
+            )  # fmt: skip
+            await worker.redis.hset(JOBS, job.name, msgspec.json.encode(state))
             await worker.redis.hincrby(f"{JOBS}:runs", f"{job.name}:{'failed' if error else 'ok'}", 1)
+            if error and (job.every_s or job.daily):
+                await _tell(worker, job, error)
 
     return run
+
+
+async def _tell(worker: Worker, job: Job, error: str) -> None:
+    """One notice in NOTICE_S for each job."""
+    if await worker.redis.set(f"{JOBS}:told:{job.name}", "1", nx=True, ex=NOTICE_S):
+        await worker.redis.enqueue_job("notify_admins", "job_failed", {"job": job.name, "error": error})

@@ -14,6 +14,7 @@ from sqlalchemy import select
 
 from schema.addresses import UrlRefused, UrlRules
 from schema.guarded_fetch import FetchFailed, FetchLimits, GuardedFetcher
+from schema.ledger.keys import NOTICES
 from schema.notices.mail import MailFailed, read_server, send_mail
 from schema.notices.texts import Notice, write_notice
 from schema.notices.webhook import sign, write_body
@@ -62,22 +63,34 @@ class _Address(Struct, frozen=True):
 async def notify(ctx: dict[str, Any], user_id: int, kind: str, facts: dict[str, Any]) -> str:
     """Returns what became of it: sent, suppressed, or why nobody could be told. Raises arq.Retry."""
     worker: Worker = ctx["worker"]
+    transport, became = await _notify(ctx, worker, user_id, kind, facts)
+    counted = became if became in ("sent", "suppressed") else "failed"
+    named = "channel_update" if kind.startswith("channel_update") else kind  # the others carry no id
+    await worker.redis.hincrby(NOTICES, f"{named}|{transport}|{counted}", 1)
+    return became
+
+
+async def _notify(
+    ctx: dict[str, Any], worker: Worker, user_id: int, kind: str, facts: dict[str, Any]
+) -> tuple[str, str]:
+    """(transport, what became of it)."""
     notice = write_notice(kind, facts)
     address = await _address_of(worker, user_id)
     if address is None:
-        return "no address"
+        return "none", "no address"
+    transport = "webhook" if address.url else "mail"
     notice_id, redis = str(ctx["job_id"]), worker.redis
     state = _PREFIX + notice_id
     if ctx["job_try"] == 1:
         suppressed = await _take(worker, user_id, kind, notice_id)
         if suppressed < 0:
             log.info("notice_suppressed", kind=kind, user_id=user_id)
-            return "suppressed"
+            return transport, "suppressed"
         if suppressed:
             more = f"(另有 {suppressed} 条同类通知未发送 / {suppressed} more of this kind were held back)"
             notice = msgspec.structs.replace(notice, content=f"{notice.content}\n{more}")
     if not await redis.set(state, "sending", nx=True, ex=KEPT_S):
-        return "sent before"  # or a worker died while sending: nobody is told twice
+        return transport, "sent before"  # or a worker died while sending: nobody is told twice
     try:
         await _send(worker, address, notice, notice_id, user_id)
     except (MailFailed, FetchFailed) as error:
@@ -85,13 +98,13 @@ async def notify(ctx: dict[str, Any], user_id: int, kind: str, facts: dict[str, 
         final = isinstance(error, MailFailed) and error.final
         log.warning("notice_failed", kind=kind, user_id=user_id, attempt=ctx["job_try"], reason=str(error))
         if final or ctx["job_try"] >= TRIES_MAX:
-            return "failed"
+            return transport, "failed"
         raise Retry(defer=PAUSES_S[ctx["job_try"] - 1]) from None
     except UrlRefused as error:
         log.warning("notice_failed", kind=kind, user_id=user_id, reason=str(error))
-        return "address refused"
+        return transport, "address refused"
     await redis.set(state, "sent", ex=KEPT_S)
-    return "sent"
+    return transport, "sent"
 
 
 async def notify_admins(ctx: dict[str, Any], kind: str, facts: dict[str, Any]) -> int:

@@ -89,6 +89,26 @@ async def test_overview_detail_and_sums_agree(busy):
     assert detail["channel"]["calls"] == 70
 
 
+async def test_windows_and_models(busy):
+    console, http, one, _, minute = busy
+    now = (await http.get("/api/health")).json()["data"]
+    five = now["windows"][1]
+    assert five["calls"] >= 4 * 27 and five["failures"] * 270 == 20 * five["calls"]
+    assert 100 < five["latency_ms"]["p50"] <= five["latency_ms"]["p99"] <= 140 and five["errors"].keys() == {"server"}
+    assert now["windows"][2]["calls"] == 270 and now["windows"][2]["success_ratio"] == pytest.approx(250 / 270)
+    models = (await http.get("/api/health/models?window=3600")).json()["data"]
+    assert [(m["model"], m["calls"], m["channels"]) for m in models] == [("m", 260, 2), ("n", 10, 1)]
+    assert models[0]["tokens"] == 70 and models[1]["client_errors"] == 30 and models[1]["success_ratio"] == 1
+    await merge_until(console.services.engine, console.services.redis, (minute + 1) * 60)
+    day = (await http.get("/api/health/models?window=86400")).json()["data"]
+    assert [(m["model"], m["calls"], m["channels"]) for m in day] == [("m", 260, 2), ("n", 10, 1)]
+    same = (await http.get(f"/api/health/channels/{one}")).json()["data"]
+    assert same["channel"]["calls"] == 70
+    assert len((await http.get("/api/health/channels?window=3600")).json()["data"]["items"]) == 2
+    async with console.visitor() as stranger:
+        assert (await stranger.get("/api/health")).status_code == 401
+
+
 async def test_minutes_move_into_spans_exactly_once(busy):
     console, http, one, _, minute = busy
     services = console.services

@@ -1,0 +1,102 @@
+"""Log lines: one JSON object each, on stdout and, where LOG_DIR is set, in files that are rotated. Secrets never get there."""
+
+import fcntl
+import logging
+import os
+import re
+import sys
+from collections.abc import Mapping, MutableMapping
+from pathlib import Path
+from typing import Any, TextIO
+
+import structlog
+
+from schema.config import Config
+
+FILE_BYTES_MAX = 100 * 1024 * 1024
+FILES_KEPT = 10  # besides the one that is written
+_SECRETS = re.compile(
+    r"(?P<key>\bsk-)[A-Za-z0-9_-]{6,}|(?P<bearer>[Bb]earer\s+)[^\s\"',;]{6,}|(?P<url>://[^/\s:@]*:)[^@\s/]+(?=@)"
+    r"|(?P<query>[?&](?:api_?key|key|token|access_token|secret)=)[^&\s\"']+"
+)
+
+
+def _mask(found: re.Match[str]) -> str:
+    return next(group for group in found.groups() if group is not None) + "***"
+
+
+def mask(value: Any) -> Any:
+    """Keys, bearers and passwords inside any text are blanked; other values unchanged."""
+    if isinstance(value, str):
+        return _SECRETS.sub(_mask, value)
+    if isinstance(value, Mapping):
+        return {name: mask(held) for name, held in value.items()}
+    if isinstance(value, list | tuple):
+        return [mask(held) for held in value]
+    return value
+
+
+def _mask_secrets(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    for name, value in event.items():
+        event[name] = mask(value)
+    return event
+
+
+class RotatedFile:
+    """A text file that several processes append to; whoever finds it full moves it aside under a lock."""
+
+    def __init__(self, path: Path, beside: TextIO, bytes_max: int = FILE_BYTES_MAX) -> None:
+        """`beside`: where every line goes as well. Raises OSError."""
+        self._path, self._beside, self._bytes_max = path, beside, bytes_max
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
+        self._open()
+
+    def _open(self) -> None:
+        self._file = self._path.open("a", encoding="utf-8", buffering=1)
+
+    def write(self, text: str) -> int:
+        self._beside.write(text)
+        try:
+            self._file.write(text)
+            if self._file.tell() > self._bytes_max:
+                self._rotate()
+        except OSError:
+            return len(text)  # a full disk costs lines, not calls
+        return len(text)
+
+    def flush(self) -> None:
+        self._beside.flush()
+
+    def _rotate(self) -> None:
+        with self._path.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            present = self._path.stat() if self._path.exists() else None
+            if present is not None and os.fstat(self._file.fileno()).st_ino == present.st_ino:  # nobody was quicker
+                for number in range(FILES_KEPT - 1, 0, -1):
+                    older = self._path.with_suffix(f".log.{number}")
+                    if older.exists():
+                        older.replace(self._path.with_suffix(f".log.{number + 1}"))
+                self._path.replace(self._path.with_suffix(".log.1"))
+            self._file.close()
+            self._open()
+
+
+def configure_logging(config: Config, name: str) -> None:
+    """Once per process. `name`: edge, worker: that of the file in LOG_DIR."""
+    level = logging.DEBUG if config.debug else getattr(logging, config.log_level.upper(), logging.INFO)
+    out: Any = sys.stdout
+    if config.log_dir:
+        out = RotatedFile(Path(config.log_dir) / f"{name}.log", sys.stdout)
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+            structlog.processors.format_exc_info,
+            _mask_secrets,
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.WriteLoggerFactory(file=out),
+        cache_logger_on_first_use=True,
+    )
