@@ -38,6 +38,7 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 CONSOLE_PREFIXES = ("/v1/models", "/v1/dashboard", "/v1beta/models")  # lists and billing, answered by the console
 RELAY_PREFIXES = ("/v1/", "/v1beta/", "/v1alpha/", "/v2/", "/mj/", "/suno/", "/pg/")
+REDIS_S_MAX = 5.0  # of the console; a half-open connection is given up after it
 COLD_TIMEOUT_S = 10.0  # of requests that no client waits for in a stream
 GC_THRESHOLDS = (20_000, 20, 50)  # a call makes some hundred objects and hardly a cycle
 
@@ -66,7 +67,12 @@ class Edge:
         self.exposition = Exposition(data_dir / "metrics", spool.path.stem, self.pipe, self._gauges)
         meters = self.exposition.meters
         self.settling = Settling(hot, self.pipe, read_truth, spool, meters, admitted_max=config.admit_without_redis)
-        self.redis = Redis.from_url(config.redis_url, max_connections=config.redis_pool_size * 5)
+        self.redis = Redis.from_url(
+            config.redis_url,
+            max_connections=config.redis_pool_size * 5,
+            socket_connect_timeout=REDIS_S_MAX,
+            socket_timeout=REDIS_S_MAX,
+        )
         self.health = Health(self.engine, self.redis, self.pipe, host=config.node_name)
         meters.on_settled = self.health.settled
         self.probes = Probes(config, self.pipe, self.engine, self.settling, self.exposition, self.snapshots)

@@ -12,7 +12,7 @@ from edge.redis_pipe import RedisAway, RedisPipe
 from edge.relay.choose import Tiers
 from edge.relay.lanes import Lanes
 from schema.config import Config
-from schema.database import Engine
+from schema.database import Engine, read_within
 from schema.dialects.providers.base import Settings
 from schema.dialects.providers.settings import read_settings
 from schema.ledger.keys import VERSIONS
@@ -26,6 +26,7 @@ log = structlog.get_logger(__name__)
 
 ROOT = 100  # role
 CHECK_S = 0.5  # a change must be seen within 2 s
+READ_S_MAX = 20.0  # a half-open connection must not stop the reading for ever; thousands of channels take some tenths
 AGE_S_MAX = 60.0  # read again even if the counters stand still: they may have been lost
 
 
@@ -63,8 +64,9 @@ class Snapshots:
 
     async def read(self, version: int = 0) -> None:
         """Read everything from SQL. Raises what the database raises."""
-        one_api = await read_meta(self._engine, "origin") == "one-api"
-        async with self._engine.connect() as db:
+        async with asyncio.timeout(READ_S_MAX):
+            one_api = await read_meta(self._engine, "origin") == "one-api"
+        async with read_within(self._engine, READ_S_MAX) as db:
             rows = await db.execute(select(OptionRow.key, OptionRow.value))
             texts = {key: self._vault.unseal(value) for key, value in rows if value is not None}
             columns = Channel.__table__.columns

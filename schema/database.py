@@ -5,6 +5,7 @@ with the operating system. A power cut may take the last commits, never a part o
 same file, so those records are read again from the usage stream and the money is right afterwards.
 """
 
+import asyncio
 import re
 import ssl
 import time
@@ -17,6 +18,7 @@ from urllib.parse import parse_qsl, unquote
 import structlog
 from sqlalchemy import URL, event, make_url
 from sqlalchemy.engine import Connection
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 log = structlog.get_logger(__name__)
@@ -147,6 +149,23 @@ def _go_seconds(text: str) -> float:
     units = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
     parts = re.findall(r"([\d.]+)(ms|h|m|s)", text)
     return sum(float(number) * units[unit] for number, unit in parts) if parts else 10.0
+
+
+class DatabaseAway(Exception):
+    """The database refused, broke off, or did not answer in time: what was asked may be asked again."""
+
+
+@asynccontextmanager
+async def read_within(engine: AsyncEngine, seconds: float) -> AsyncIterator[AsyncConnection]:
+    """A connection for reading while somebody waits. Raises DatabaseAway for whatever keeps it from answering.
+
+    A connection that is given up here is thrown away, so a half-open one is met only once.
+    """
+    try:
+        async with asyncio.timeout(seconds), engine.connect() as db:
+            yield db
+    except (SQLAlchemyError, OSError, TimeoutError) as error:  # drivers raise OSError while they connect
+        raise DatabaseAway(type(error).__name__) from error
 
 
 class Engine(AsyncEngine):

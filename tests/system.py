@@ -222,7 +222,7 @@ class System:
 
         await until(answers, "Valkey does not answer")
 
-    def client(self, edge: int = 0, *, user: int = 1, **more: Any) -> httpx.AsyncClient:
+    def client(self, edge: int = 0, *, user: int | str = 1, **more: Any) -> httpx.AsyncClient:
         headers = {"authorization": f"Bearer sk-{KEY}{user}", **more.pop("headers", {})}
         return httpx.AsyncClient(base_url=self.address(edge), headers=headers, timeout=60, trust_env=False, **more)
 

@@ -8,7 +8,7 @@ from msgspec import Struct
 from sqlalchemy import select
 
 from schema.config import Config
-from schema.database import Engine
+from schema.database import Engine, read_within
 from schema.ledger.connection import Execute
 from schema.ledger.keys import VERSIONS, Keys
 from schema.migrate import read_meta
@@ -19,6 +19,7 @@ from schema.tables import OptionRow
 log = structlog.get_logger(__name__)
 
 OPTIONS_CHECK_S = 1.0  # how often the version counter in Redis is looked at
+READ_S_MAX = 20.0
 OPTIONS_AGE_S_MAX = 60.0  # read again even if the counter stands still: it may have been lost
 
 
@@ -64,7 +65,7 @@ class OptionStore:
     async def _read(self, version: int) -> None:
         if not self._read_s:
             self._one_api = await read_meta(self._engine, "origin") == "one-api"
-        async with self._engine.connect() as db:
+        async with read_within(self._engine, READ_S_MAX) as db:
             rows = (await db.execute(select(OptionRow.key, OptionRow.value))).all()
         self.current = read_options(
             {key: self._vault.unseal(value or "") for key, value in rows}, version=version, one_api_origin=self._one_api

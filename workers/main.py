@@ -41,6 +41,7 @@ log = structlog.get_logger(__name__)
 
 STOP_S = 10.0  # a transaction at hand may take so long after SIGTERM
 METRICS_S = 5.0
+REDIS_S_MAX = 10.0  # without an answer the connection counts as half-open; the longest blocking read takes 1 s
 RETRY_S = 0.5
 PATIENCE_S = 60.0  # how long databases may be late at start
 JOBS_MAX = 20  # at once in one process
@@ -200,7 +201,9 @@ async def check_partitions(redis: Any, partitions: int) -> None:
 async def run(config: Config) -> None:
     engine = _open(config, config.sql_dsn)
     log_engine = _open(config, config.log_sql_dsn) if config.log_sql_dsn else engine
-    pool: Any = ConnectionPool.from_url(config.redis_url, socket_connect_timeout=5, health_check_interval=30)
+    pool: Any = ConnectionPool.from_url(
+        config.redis_url, socket_connect_timeout=5, socket_timeout=REDIS_S_MAX, health_check_interval=30
+    )
     redis: Any = ArqRedis(pool)
     try:
         await _wait_for(redis, engine, log_engine)

@@ -26,6 +26,7 @@ LINGER_S = 0.1  # after the first record of a quiet time, to let others join
 IDLE_MS = 1_000  # longest blocking wait: new leases are noticed after it
 ADVANCE_S = 5.0  # how often numbering and trimming are looked after
 BACKOFF_S_MAX = 5.0
+ROUND_S_MAX = 30.0  # a server that accepts and never answers must not stop settlement for ever
 ALONE_AFTER = 3  # failures of a batch before its records are tried one by one
 
 
@@ -84,7 +85,8 @@ class Settler:
         pause_s = 0.0
         while not self._stopping.is_set():
             try:
-                pause_s = await self.round(alone=failures >= ALONE_AFTER)
+                async with asyncio.timeout(ROUND_S_MAX):
+                    pause_s = await self.round(alone=failures >= ALONE_AFTER)
                 failures = 0
             except (redis_errors.RedisError, SQLAlchemyError, OSError, TimeoutError) as error:
                 pause_s = await self._failed(error, failures)

@@ -19,6 +19,7 @@ from schema.tables import LedgerEntry, Log, SettleCursor, User
 from workers.batch import HOURLY_KEY, HOURLY_SUMS, LEDGER_COLUMNS, REAPED, REST, Batch, Known, Reference
 from workers.records import LOG_COLUMNS
 
+APPLY_S_MAX = 20.0  # then the connection counts as half-open and is thrown away; a batch takes some tenths
 LOOKUP_MAX = 400  # references per SELECT: SQLite takes 999 variables on old builds, two each
 
 

@@ -1,12 +1,13 @@
 """Settlement into MySQL and MariaDB: bulk INSERTs, and one UPDATE per row of the sums."""
 
+import asyncio
 from typing import Any
 
 import pymysql.err  # type: ignore[import-untyped]  # it ships no types
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from workers.batch import Batch
-from workers.store import Content, CursorMoved, Duplicate, Statements, Store, make_rows
+from workers.store import APPLY_S_MAX, Content, CursorMoved, Duplicate, Statements, Store, make_rows
 
 _DUPLICATE_KEY = 1062  # Source: MySQL server error reference, ER_DUP_ENTRY
 
@@ -21,8 +22,9 @@ class MySqlStore(Store):
     async def apply(self, batch: Batch) -> None:
         async with self.engine.connect() as pooled:
             db: Any = (await pooled.get_raw_connection()).driver_connection
-            await db.begin()
+            patience = asyncio.get_running_loop().call_later(APPLY_S_MAX, db.close)
             try:
+                await db.begin()
                 async with db.cursor() as cursor:
                     found = await self._write(cursor, batch)
                 await db.commit()
@@ -34,6 +36,8 @@ class MySqlStore(Store):
             except CursorMoved:
                 await db.rollback()
                 raise
+            finally:
+                patience.cancel()
         self.cells.remember(found)
 
     async def _write(self, cursor: Any, batch: Batch) -> dict[tuple[int, str, int], int]:

@@ -2,6 +2,7 @@
 
 # ruff: noqa: S608  # statements are made of constants
 
+import asyncio
 from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]  # it ships no types
@@ -9,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from workers.batch import HOURLY_KEY, HOURLY_SUMS, LEDGER_COLUMNS, Batch
 from workers.records import LOG_COLUMNS
-from workers.store import Content, CursorMoved, Duplicate, Rows, Statements, Store, make_rows
+from workers.store import APPLY_S_MAX, Content, CursorMoved, Duplicate, Rows, Statements, Store, make_rows
 
 _USERS = (
     "UPDATE users SET quota = quota - d.q, used_quota = used_quota + d.q, request_count = request_count + d.n"
@@ -53,6 +54,9 @@ class PostgresStore(Store):
         async with self.engine.connect() as pooled:
             db: Any = (await pooled.get_raw_connection()).driver_connection
             found: dict[tuple[int, str, int], int] = {}
+            patience = asyncio.get_running_loop().call_later(
+                APPLY_S_MAX, db.terminate
+            )  # a cancelled command would wait
             try:
                 async with db.transaction():
                     for row in rows.cursors:
@@ -64,6 +68,8 @@ class PostgresStore(Store):
                         await db.copy_records_to_table("logs", records=batch.logs, columns=LOG_COLUMNS)
             except asyncpg.UniqueViolationError as error:
                 raise Duplicate from error
+            finally:
+                patience.cancel()
         self.cells.remember(found)
 
     async def _write_money(self, db: Any, batch: Batch, rows: Rows) -> dict[tuple[int, str, int], int]:

@@ -38,6 +38,7 @@ from edge.upstream.http1 import Http1Client
 from edge.upstream.proxied import ProxiedClient
 from schema.addresses import Address
 from schema.config import Config
+from schema.database import DatabaseAway
 from schema.dialects import neutral
 from schema.dialects.errors import DialectError
 from schema.ledger.hot import HotLedger
@@ -109,7 +110,7 @@ class Relay:
         except (*REFUSES, SpoolError):
             refusal = away("The ledger")
             await call.refuse(refusal.status, refusal.code, refusal.message, 1)
-        except SQLAlchemyError:
+        except (DatabaseAway, SQLAlchemyError):
             refusal = away("The database")
             await call.refuse(refusal.status, refusal.code, refusal.message, 1)
         except Exception as error:

@@ -1,4 +1,7 @@
-"""Who holds a relay token: a bounded cache over SQL, filled by one query for many waiters, dropped by id or by age."""
+"""Who holds a relay token: a bounded cache over SQL, filled by one query for many waiters, looked up again by age.
+
+While SQL is away or slow, callers that are known go on as they were last seen; others are refused.
+"""
 
 import asyncio
 import hashlib
@@ -7,13 +10,17 @@ from collections import OrderedDict
 from msgspec import Struct
 from sqlalchemy import select
 
-from schema.database import Engine
+from schema.database import DatabaseAway, Engine, read_within
 from schema.ip_list import Network, read_ip_list
 from schema.tables import Token, User
 
 CALLERS_MAX = 100_000  # about 1 KiB each
 AGE_S_MAX = 1.5  # a ban must be seen within 2 s even when its message was lost
 BATCH_MAX = 500  # keys per query
+READ_S_MAX = 5.0  # of a query
+PATIENCE_S = 0.75  # a known caller waits so long for a fresh look at him
+AWAY_S = 5.0  # then he is taken as last seen for so long, or until the late answer comes
+STALE_S_MAX = 6 * 3600.0  # as long as an unused hot balance lives: so long may SQL be away
 
 
 class Caller(Struct, frozen=True):
@@ -35,33 +42,44 @@ class Caller(Struct, frozen=True):
     role: int
 
 
+class _Held(Struct):
+    caller: Caller | None  # None: there is no such token
+    seen_s: float  # when SQL said so, in the loop's time
+    fresh_until_s: float
+
+
 class Callers:
     """`find` by key; None for keys that do not exist."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._loop = asyncio.get_running_loop()
-        self._held: OrderedDict[bytes, tuple[float, Caller | None]] = OrderedDict()
+        self._held: OrderedDict[bytes, _Held] = OrderedDict()
         self._waiting: dict[str, asyncio.Future[Caller | None]] = {}
         self._query: asyncio.Task[None] | None = None
 
     async def find(self, key: str) -> Caller | None:
-        """Raises what the database raises. Keys themselves are not kept."""
+        """Raises DatabaseAway. Keys themselves are not kept."""
         digest = hashlib.blake2b(key.encode(), digest_size=16).digest()
         held = self._held.get(digest)
-        if held is not None and held[0] > self._loop.time():
-            return held[1]
+        now_s = self._loop.time()
+        if held is not None and held.fresh_until_s > now_s:
+            return held.caller
         future = self._waiting.get(key)
         if future is None:
             future = self._waiting[key] = self._loop.create_future()
             if self._query is None:
                 self._query = self._loop.create_task(self._read())
-        caller = await asyncio.shield(future)
-        self._held[digest] = (self._loop.time() + AGE_S_MAX, caller)
-        self._held.move_to_end(digest)
-        if len(self._held) > CALLERS_MAX:
-            self._held.popitem(last=False)
-        return caller
+        if held is None or held.caller is None or held.seen_s < now_s - STALE_S_MAX:
+            return await asyncio.shield(future)
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                return await asyncio.shield(future)
+        except (DatabaseAway, TimeoutError):
+            seen = self._held.get(digest)
+            if seen is held:  # no late answer meanwhile
+                held.fresh_until_s = self._loop.time() + AWAY_S
+            return held.caller
 
     async def _read(self) -> None:
         await asyncio.sleep(0)  # the keys of one loop tick go in one query
@@ -76,11 +94,20 @@ class Callers:
                         future.set_exception(error)
                         future.exception()
                 continue
+            now_s = self._loop.time()
             for key, future in batch.items():
                 self._waiting.pop(key, None)
+                self._hold(key, _Held(found.get(key), now_s, now_s + AGE_S_MAX))
                 if not future.done():
                     future.set_result(found.get(key))
         self._query = None
+
+    def _hold(self, key: str, held: "_Held") -> None:
+        digest = hashlib.blake2b(key.encode(), digest_size=16).digest()
+        self._held[digest] = held
+        self._held.move_to_end(digest)
+        if len(self._held) > CALLERS_MAX:
+            self._held.popitem(last=False)
 
     async def _select(self, keys: list[str]) -> dict[str, Caller]:
         return await select_callers(self._engine, keys)
@@ -95,7 +122,7 @@ async def select_callers(engine: Engine, keys: list[str]) -> dict[str, Caller]:
         .join(User, User.id == Token.user_id)
         .where(Token.key.in_(keys), Token.deleted_at.is_(None), User.deleted_at.is_(None))
     )
-    async with engine.connect() as db:
+    async with read_within(engine, READ_S_MAX) as db:
         rows = (await db.execute(statement)).all()
     wanted = set(keys)
     return {key.rstrip(): _read_row(values) for key, *values in rows if key.rstrip() in wanted}

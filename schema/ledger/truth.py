@@ -5,14 +5,20 @@ from collections.abc import Awaitable, Callable, Sequence
 from sqlalchemy import String, and_, cast, func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from schema.database import read_within
 from schema.ledger.loading import Truth, Wanted
 from schema.tables import SettleCursor, Token, User
+
+READ_S_MAX = 10.0  # somebody waits for a balance
 
 
 def make_truth_reader(
     engine: AsyncEngine, partitions: int
 ) -> Callable[[Sequence[Wanted]], Awaitable[dict[Wanted, Truth]]]:
-    """For HotLedger: reads users and limited tokens. Accounts that do not exist are missing in the answer."""
+    """For HotLedger: reads users and limited tokens. Accounts that do not exist are missing in the answer.
+
+    Raises DatabaseAway.
+    """
 
     async def read_truth(batch: Sequence[Wanted]) -> dict[Wanted, Truth]:
         users = {user for user, _ in batch}
@@ -30,7 +36,7 @@ def make_truth_reader(
             .outerjoin(SettleCursor, SettleCursor.partition == User.id % partitions)
             .where(User.id.in_(users))
         )
-        async with engine.connect() as db:
+        async with read_within(engine, READ_S_MAX) as db:
             rows = (await db.execute(statement)).all()
         found: dict[Wanted, Truth] = {}
         for user_id, quota, token_id, remaining, position in rows:

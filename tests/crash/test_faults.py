@@ -7,44 +7,10 @@ from pathlib import Path
 from sqlalchemy import insert, text
 
 from schema.tables import Ability, Channel
+from tests.crash.load import BODY, Load
 from tests.system import System, open_system, until
 
-BODY = {"model": "plain", "messages": [{"role": "user", "content": "hello"}]}
 CLIENTS = 4
-
-
-class Load:
-    """Plain calls for ever; `answered` are those that came back whole."""
-
-    def __init__(self, system: System) -> None:
-        self._system, self._running = system, True
-        self.answered: set[str] = set()
-        self.begun_s: dict[str, float] = {}  # of answered calls
-        self.refused: list[int] = []
-
-    async def client(self, user: int) -> None:
-        async with self._system.client(user=user) as http:
-            while self._running:
-                begun_s = time.monotonic()
-                answer = await http.post("/v1/chat/completions", json=BODY)
-                if answer.status_code == 200:
-                    self.answered.add(answer.headers["x-request-id"])
-                    self.begun_s[answer.headers["x-request-id"]] = begun_s
-                else:
-                    self.refused.append(answer.status_code)
-                await asyncio.sleep(0.01)
-
-    async def more(self, count: int) -> None:
-        wanted = len(self.answered) + count
-
-        async def there() -> bool:
-            return len(self.answered) >= wanted
-
-        await until(there, f"calls are not answered, refused with {self.refused[-5:]}")
-
-    async def stop(self, tasks: list["asyncio.Task[None]"]) -> None:
-        self._running = False
-        await asyncio.gather(*tasks)
 
 
 async def test_redis_forgets_everything_under_load(tmp_path: Path):
