@@ -16,6 +16,7 @@ from edge.console.playground import PlaygroundDoor
 from edge.exposition import Exposition
 from edge.health.watch import Health
 from edge.probes import PROBES, Probes
+from edge.realtime.door import RealtimeDoor
 from edge.redis_pipe import RedisPipe
 from edge.relay.call import Relay
 from edge.relay.callers import Callers
@@ -31,6 +32,7 @@ from schema.database import Engine, make_engine
 from schema.ledger.hot import HotLedger
 from schema.ledger.truth import make_truth_reader
 from schema.migrate import read_meta
+from schema.realtime.handshake import PATH as REALTIME_PATH
 from schema.secrets import Vault
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -97,6 +99,7 @@ class Edge:
         callers = Callers(self.engine)
         self.relay = Relay(config, self.snapshots, callers, hot, self.settling, meters, self.health, door.find)
         self.tasks = Tasks(self.relay, self.engine, self.log_engine, self.redis)
+        self.realtime = RealtimeDoor(self.relay)
         console: Any = create_console(self.services)
         await console.start()
         gc.collect()
@@ -107,6 +110,7 @@ class Edge:
         background = (
             self.snapshots.run,
             self.relay.open.run,
+            self.realtime.keeper.run,
             self.health.sharing.run,
             self.settling.run,
             self.exposition.run,
@@ -118,11 +122,13 @@ class Edge:
         """The process will be asked to end soon: not ready any more, connections close after their answer."""
         if not self.draining:
             self.draining = self.relay.draining = self.probes.draining = True
+            self.realtime.keeper.drain()
             self._tasks.append(asyncio.create_task(self._end_calls()))
 
     async def _end_calls(self) -> None:
         await asyncio.sleep(self.config.shutdown_delay_s + self.config.shutdown_grace_s)
         self.relay.end_all()
+        self.realtime.keeper.end_all()
 
     def _gauges(self) -> dict[str, float]:
         calls = self.relay.open.calls
@@ -169,13 +175,15 @@ class Edge:
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
             return
-        if scope["type"] != "http":
-            await send({"type": "websocket.close", "code": 1011, "reason": "not served"})
+        if scope["type"] == "websocket":
+            await self.realtime(scope, receive, send)
             return
         path: str = scope["path"]
         method: str = scope["method"]
         if path in PROBES:
             await self.probes(scope, send)
+        elif path == REALTIME_PATH:
+            await refuse_address(send, 426, method, path)
         elif (place := find_place(path, _query(scope))) is not None:
             if method == "POST":
                 await self.relay(scope, receive, send, place)

@@ -81,6 +81,15 @@ class PriceRecord(Struct, frozen=True, array_like=True):
     options_version: int = 0
 
 
+class SessionRow(Struct, frozen=True, array_like=True):
+    """What the log row of a session shows in place of one turn's figures."""
+
+    request_id: str
+    quota: Quota
+    usage: TokenUsage
+    started_ms: int  # Unix ms
+
+
 class UsageRecord(Struct, frozen=True, array_like=True, kw_only=True):
     """One ended call. `quota` is final: the workers store it and never compute it again."""
 
@@ -114,6 +123,8 @@ class UsageRecord(Struct, frozen=True, array_like=True, kw_only=True):
     other: dict[str, Any] = {}  # extra members of logs.other
     kind: str = "settle"  # settle, or a name of schema.ledger.entries for tasks and Realtime
     counted: bool = True  # False: does not count as a request (second and later turns of one session)
+    logged: bool = True  # False: no log row (a turn of a session whose row comes with its last record)
+    row: SessionRow | None = None  # sums of a session for its log row; None: this record's own figures
 
 
 _encode = msgspec.msgpack.Encoder(decimal_format="string").encode

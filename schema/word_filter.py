@@ -8,7 +8,19 @@ import msgspec
 
 # Members of a request whose text a person wrote; tools, file names and ids are not searched.
 _SPOKEN = frozenset({"content", "text", "prompt", "input", "system", "instructions", "query", "documents"})
-_THROUGH = frozenset({"messages", "parts", "contents", "system_instruction", "systemInstruction", "requests"})
+_THROUGH = frozenset(
+    {
+        "messages",
+        "parts",
+        "contents",
+        "system_instruction",
+        "systemInstruction",
+        "requests",
+        "item",
+        "session",
+        "response",
+    }
+)
 
 
 class WordFilter:

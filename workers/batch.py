@@ -131,7 +131,7 @@ def add_record(batch: Batch, record: Any, reason: str, policy: LogPolicy) -> Non
     hour = ended_s - ended_s % 3600
     failed = bool(record.error_code)
     rest = record.kind == REST
-    if policy.failed if failed else policy.consumed:
+    if record.logged and (policy.failed if failed else policy.consumed):
         batch.logs.append(log_row(record))
     model = billed_name(record.model)
     key = (hour, user_id, token_id, record.channel_id, clean(model, 255), clean(record.group, 64))

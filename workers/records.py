@@ -121,6 +121,11 @@ def clean(text: str, chars_max: int) -> str:
 
 def log_row(record: Any) -> tuple[Any, ...]:
     """The row of `logs`, in the order of LOG_COLUMNS."""
+    if record.row is not None:
+        sums = record.row
+        record = replace(
+            record, request_id=sums.request_id, quota=sums.quota, usage=sums.usage, started_ms=sums.started_ms, row=None
+        )
     usage = record.usage
     failed = bool(record.error_code)
     model = billed_name(record.model)
@@ -229,5 +234,6 @@ def rest_of(record: Any, quota: int) -> Any:
         quota=Quota(quota),
         usage=TokenUsage(estimated=record.usage.estimated),
         counted=False,
+        row=None,
         content="rest of a call whose first part was charged when its process was thought dead",
     )

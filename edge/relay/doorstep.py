@@ -24,9 +24,9 @@ async def answer_preflight(send: Send) -> None:
 
 
 async def refuse_address(send: Send, status: int, method: str, path: str) -> None:
-    """404 unknown, or 405 known but not with this method."""
+    """404 unknown, 405 known but not with this method, or 426 a WebSocket's address."""
     name = new_request_id(time.time_ns())
-    text = f"Invalid URL ({method} {path})"
+    text = f"{path} takes WebSockets only" if status == 426 else f"Invalid URL ({method} {path})"
     body = get_dialect("openai").write_error(status, "", text, type="invalid_request_error", request_id=name)
     headers = [
         (b"content-type", b"application/json"),
@@ -34,6 +34,7 @@ async def refuse_address(send: Send, status: int, method: str, path: str) -> Non
         ANY_ORIGIN,
         (b"x-oneapi-request-id", name.encode()),
         *([(b"allow", b"POST, OPTIONS")] if status == 405 else []),
+        *([(b"upgrade", b"websocket")] if status == 426 else []),
     ]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

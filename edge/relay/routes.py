@@ -42,7 +42,7 @@ _GEMINI = re.compile(r"/v1(?:beta|alpha|beta1)?/models/([^/:]+):([A-Za-z]+)")
 _ENGINE = re.compile(r"/v1/engines/([^/]+)/embeddings")
 _NOT_SERVED = (
     "/v1/edits", "/v1/files", "/v1/fine-tunes", "/v1/fine_tuning", "/v1/assistants", "/v1/threads", "/v1/batches",
-    "/v1/vector_stores", "/v1/uploads",
+    "/v1/vector_stores", "/v1/uploads", "/v1/realtime/",
 )  # fmt: skip
 
 

@@ -33,7 +33,7 @@ class OpenAILike(BaseProvider):
 
     def __init__(self, name: str, quirks: Quirks) -> None:
         self.name, self.label, self.base_url = name, quirks.label, quirks.base_url
-        self.modes = quirks.modes
+        self.modes = quirks.modes | {"realtime"} if "chat" in quirks.modes else quirks.modes
         self.native_completions = quirks.completions and "completion" in quirks.modes
         self.native_responses = quirks.responses
         self.quirks = quirks

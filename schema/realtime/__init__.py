@@ -1,0 +1,1 @@
+"""OpenAI Realtime without sockets: events read, turns metered, the upstream handshake written."""
