@@ -265,7 +265,6 @@ async def test_a_balance_that_runs_out_shows_the_paid_answer_and_ends_with_1008(
     async with _connect(system, "beta", user=3) as socket:
         await socket.send(json.dumps(HELLO))
         await _until_type(socket, "response.done")
-        await socket.send(json.dumps(HELLO))
         error = await _until_type(socket, "error")
         with pytest.raises(ConnectionClosed) as closed:
             await socket.recv()
