@@ -12,6 +12,7 @@ from schema.realtime.handshake import Handshake
 
 MESSAGE_BYTES_MAX = 16 * 1024 * 1024
 QUEUED_MAX = 4  # messages that the client has not taken yet; then reading pauses
+READ_BYTES = 4096  # of the read buffer of a silent session; it grows with its messages
 PING_S = 20.0
 CONNECT_TIMEOUT_S = 10.0
 _MESSAGES = (picows.WSMsgType.TEXT, picows.WSMsgType.BINARY, picows.WSMsgType.CONTINUATION)
@@ -128,6 +129,7 @@ async def dial(handshake: Handshake, proxy: str) -> Upstream:
                 proxy=proxy or None,
                 max_redirects=0,
                 max_frame_size=MESSAGE_BYTES_MAX,
+                read_buffer_init_size=READ_BYTES,
                 enable_auto_ping=True,
                 auto_ping_idle_timeout=PING_S,
                 auto_ping_reply_timeout=PING_S,
