@@ -337,6 +337,8 @@ def other_members(
         }
     if dialect == "claude":
         other["claude"] = True
+    if usage.input_image:
+        other |= {"image_tokens": usage.input_image, "image_ratio": float(price.image_ratio)}
     if usage.input_audio or usage.output_audio:
         other |= {
             "audio": True,
