@@ -37,6 +37,12 @@ def find_client(peer: str, forwarded_for: str, trusted: tuple[str, ...], named: 
     return address
 
 
+def is_trusted(peer: str, trusted: tuple[str, ...]) -> bool:
+    """Whether the other end of the connection is a proxy that may speak for clients."""
+    address = _read(peer)
+    return address is not None and is_listed(address, _networks(trusted))
+
+
 def _read(text: str) -> Address | None:
     try:
         return plain(read_address(text))

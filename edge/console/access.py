@@ -6,16 +6,17 @@ import time
 from urllib.parse import urlsplit
 
 from blacksheep import Request
-from sqlalchemy import or_, select
+from sqlalchemy import or_, select, update
 
 from edge.console import sessions
 from edge.console.calls import header
 from edge.console.envelope import Refusal
 from edge.console.routes import Actor, Route
 from edge.services import Services
+from schema.options import Options
 from schema.tables import User
 
-ENABLED = 1
+ENABLED, ADMIN = 1, 10
 ROLES = frozenset({1, 10, 100})
 _COLUMNS = (User.id, User.username, User.role, User.status, User.group, User.access_token, User.access_token_hash)
 
@@ -40,7 +41,10 @@ async def find_actor(services: Services, request: Request) -> Actor | None:
             if actor is None:
                 raise _unauthorized("not_signed_in", "Please sign in.")
             _check_user_header(request, actor.id, required=True)
-            return Actor(actor.id, actor.username, actor.role, actor.group, True, digest, session.fresh_until)
+            return Actor(
+                actor.id, actor.username, actor.role, actor.group, True, digest, session.fresh_until,
+                session.second_factor, session.created,
+            )  # fmt: skip
     credential = header(request, b"authorization").strip()
     if not credential:
         return None
@@ -50,15 +54,24 @@ async def find_actor(services: Services, request: Request) -> Actor | None:
     return actor
 
 
-async def authorize(route: Route, actor: Actor | None) -> Actor:
+async def authorize(route: Route, actor: Actor | None, options: Options) -> Actor:
     """The actor, if he may call the route. Raises Refusal 401 or 403."""
     if actor is None:
         raise _unauthorized("not_signed_in", "Please sign in.")
     if actor.role < route.role:
         raise Refusal("forbidden", "Your account may not do this.", status=403)
-    if route.fresh and actor.via_session and actor.fresh_until_s < time.time():
-        raise Refusal("reauth_required", "Please confirm your password.", status=403)
+    if route.fresh:
+        check_fresh(actor)
+    if options.two_factor_required_for_admins and route.role >= ADMIN and actor.via_session and not actor.second_factor:
+        text = "Administrators must sign in with a second factor; set one up in the personal settings."
+        raise Refusal("two_factor_required", text, status=403)
     return actor
+
+
+def check_fresh(actor: Actor) -> None:
+    """Raises Refusal 403 when a browser's password was given too long ago. Callers with an access token are exempt."""
+    if actor.via_session and actor.fresh_until_s < time.time():
+        raise Refusal("reauth_required", "Please confirm your password.", status=403)
 
 
 async def _by_access_token(services: Services, token: str) -> Actor:
@@ -68,6 +81,10 @@ async def _by_access_token(services: Services, token: str) -> Actor:
     actor = await _read(services, or_(User.access_token_hash == digest, User.access_token == token), token)
     if actor is None:
         raise _unauthorized("access_token_invalid", "The access token is not valid.")
+    if services.snapshots.current.options.access_token_hash_on_use:
+        plain = (User.id == actor.id, User.access_token.is_not(None))
+        async with services.engine.begin() as db:
+            await db.execute(update(User).where(*plain).values(access_token=None, access_token_hash=digest))
     return actor
 
 

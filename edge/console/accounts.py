@@ -1,41 +1,28 @@
-"""A person's own account: sign in and out, register, profile, access token, invitations, settings, sessions."""
+"""A person's own account: profile, access token, invitations, settings, sessions, its end."""
 
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 from blacksheep import Request, Response
 from msgspec import UNSET, Struct, UnsetType
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import func, select, update
 
-from edge.console import limits, passwords, sessions
-from edge.console.access import ENABLED, check_same_origin, hash_access_token
-from edge.console.calls import client_address, header, read_body, reply
+from edge.console import passwords, sessions
+from edge.console.access import hash_access_token
+from edge.console.calls import read_body, reply
 from edge.console.envelope import Refusal
-from edge.console.journal import SYSTEM, audit, write_log
-from edge.console.logins import turnstile
-from edge.console.logins.email import use_registration_code
-from edge.console.new_user import NewUser, clean_username, insert_user, random_text
-from edge.console.objects import USER_COLUMNS, UserView, read_setting, view_login, view_user
+from edge.console.journal import audit
+from edge.console.logins.entry import has_second_step, rotate, tell
+from edge.console.new_user import clean_username, random_text
+from edge.console.objects import USER_COLUMNS, UserView, read_setting, view_user
 from edge.console.routes import Actor, Role, Route
 from edge.services import Services
 from schema.addresses import UrlRefused, UrlRules, read_target
 from schema.ledger import signals
 from schema.ledger.entries import NOT_NEGATIVE, BalanceTooLow, post
-from schema.tables import User
-
-
-class LoginBody(Struct):
-    username: str = ""
-    password: str = ""
-
-
-class RegisterBody(Struct):
-    username: str = ""
-    password: str = ""
-    email: str = ""
-    verification_code: str = ""
-    aff_code: str = ""
+from schema.tables import Token, User
 
 
 class SelfBody(Struct):
@@ -43,10 +30,6 @@ class SelfBody(Struct):
     password: str = ""
     display_name: str = ""
     original_password: str = ""
-
-
-class ReauthBody(Struct):
-    password: str = ""
 
 
 class TransferBody(Struct):
@@ -73,21 +56,6 @@ class SessionView(Struct):
     current: bool
 
 
-def is_secure(services: Services, request: Request) -> bool:
-    """Whether the cookie may be bound to HTTPS."""
-    forwarded = header(request, b"x-forwarded-proto").lower() == "https"
-    address = services.snapshots.current.options.server_address
-    return request.scope.get("scheme") == "https" or forwarded or address.startswith("https://")
-
-
-async def begin_session(services: Services, request: Request, response: Response, user_id: int) -> None:
-    """Sign this browser in. An older session of the same browser ends."""
-    ip = client_address(request, services.config)
-    agent = header(request, b"user-agent")
-    secret = await sessions.begin(services.redis, user_id, ip=ip, user_agent=agent)
-    response.add_header(b"Set-Cookie", sessions.write_cookie(secret, secure=is_secure(services, request)))
-
-
 async def read_user(services: Services, user_id: int) -> Any:
     """The living account. Raises Refusal."""
     async with services.engine.connect() as db:
@@ -98,73 +66,11 @@ async def read_user(services: Services, user_id: int) -> Any:
     return row
 
 
-async def login(services: Services, request: Request, actor: Actor) -> Response:
-    """Sign in with user name or e-mail address and password."""
-    check_same_origin(services, request)
-    if not services.snapshots.current.options.password_login_enabled:
-        raise Refusal("password_login_disabled", "Signing in with a password is switched off.")
-    await turnstile.check(services, request)
-    body = await read_body(request, LoginBody)
-    name = body.username.strip()
-    if not name or not body.password:
-        raise Refusal("credentials_missing", "User name and password are needed.")
-    await limits.check_login(services.redis, name.lower())
-    async with services.engine.connect() as db:
-        same = (
-            or_(User.username == name, func.lower(User.email) == name.lower()) if "@" in name else User.username == name
-        )
-        rows = (await db.execute(select(*USER_COLUMNS).where(same, User.deleted_at.is_(None)).limit(2))).all()
-    row = rows[0] if len(rows) == 1 else None
-    known = await passwords.verify(body.password, row.password if row is not None else None)
-    if row is None or not known or row.status != ENABLED:
-        await limits.login_failed(services.redis, name.lower())
-        raise Refusal("credentials_wrong", "User name or password is wrong, or the account is disabled.")
-    async with services.engine.begin() as db:
-        await db.execute(update(User).where(User.id == row.id).values(last_login_at=int(time.time())))
-    response = reply(view_login(row))
-    await begin_session(services, request, response, row.id)
-    return response
-
-
-async def logout(services: Services, request: Request, actor: Actor) -> Response:
-    """End this browser's session."""
-    check_same_origin(services, request)
-    secret = request.cookies.get(sessions.COOKIE)
-    if secret:
-        digest = sessions.digest_of(secret)
-        session = await sessions.find(services.redis, digest)
-        if session is not None:
-            await sessions.end(services.redis, session.user_id, digest)
-    response = reply()
-    response.add_header(b"Set-Cookie", sessions.write_cookie("", secure=is_secure(services, request)))
-    return response
-
-
-async def register(services: Services, request: Request, actor: Actor) -> Response:
-    """Make an account with a password."""
-    check_same_origin(services, request)
-    options = services.snapshots.current.options
-    if not (options.register_enabled and options.password_register_enabled):
-        raise Refusal("register_disabled", "Registration is switched off.")
-    body = await read_body(request, RegisterBody)
-    username = clean_username(body.username)
-    passwords.check_new(body.password, username)
-    await turnstile.check(services, request)
-    email = ""
-    if options.email_verification_enabled:
-        email = await use_registration_code(services, body.email, body.verification_code)
-    user = NewUser(username, await passwords.hash_password(body.password), email=email, aff_code=body.aff_code)
-    async with services.engine.begin() as db:
-        user_id = await insert_user(db, options, services.config, user, "system")
-    if options.quota_for_new_user:
-        text = f"new user gift: {options.quota_for_new_user}"
-        await write_log(services, SYSTEM, user_id, username, text, options.quota_for_new_user)
-    return reply()
-
-
 async def get_self(services: Services, request: Request, actor: Actor) -> Response:
     """The own account."""
-    return reply(view_user(await read_user(services, actor.id), own=True))
+    view = view_user(await read_user(services, actor.id), own=True)
+    view.two_factor = await has_second_step(services, actor.id)
+    return reply(view)
 
 
 async def put_self(services: Services, request: Request, actor: Actor) -> Response:
@@ -189,9 +95,12 @@ async def put_self(services: Services, request: Request, actor: Actor) -> Respon
             await check_name_free(db, values.get("username"), actor.id)
             await db.execute(update(User).where(User.id == actor.id).values(values))
         await signals.user_changed(services.redis, actor.id)
+    response = reply()
     if body.password:
-        await sessions.end_all(services.redis, actor.id, keep=actor.session)
-    return reply()
+        kept = await rotate(services, request, response, actor, second_factor=actor.second_factor)
+        await sessions.end_all(services.redis, actor.id, keep=kept)
+        await tell(services, request, actor.id, "password")
+    return response
 
 
 async def check_name_free(db: Any, username: str | None, user_id: int) -> None:
@@ -210,6 +119,7 @@ async def new_access_token(services: Services, request: Request, actor: Actor) -
     async with services.engine.begin() as db:
         await db.execute(update(User).where(User.id == actor.id).values(values))
         await audit(db, actor, "user.access_token", "user", actor.id)
+    await tell(services, request, actor.id, "access_token")
     return reply(token)
 
 
@@ -286,20 +196,19 @@ async def put_setting(services: Services, request: Request, actor: Actor) -> Res
     return reply(message="设置已更新")
 
 
-async def reauth(services: Services, request: Request, actor: Actor) -> Response:
-    """Confirm the password: sensitive calls of this browser pass for ten minutes. The cookie changes."""
-    body = await read_body(request, ReauthBody)
-    if not actor.via_session:
-        raise Refusal("session_needed", "Only a signed-in browser confirms its password.")
-    await limits.check_login(services.redis, actor.username.lower())
-    row = await read_user(services, actor.id)
-    if not await passwords.verify(body.password, row.password):
-        await limits.login_failed(services.redis, actor.username.lower())
-        raise Refusal("credentials_wrong", "The password is wrong.")
-    response = reply()
-    await begin_session(services, request, response, actor.id)
-    await sessions.end(services.redis, actor.id, actor.session)
-    return response
+async def delete_self(services: Services, request: Request, actor: Actor) -> Response:
+    """Delete the own account: its tokens end with it, its sessions too. The root account stays."""
+    if actor.role == Role.ROOT:
+        raise Refusal("action_refused", "The root account cannot be deleted.", status=403)
+    now = datetime.now(UTC)
+    async with services.engine.begin() as db:
+        await db.execute(update(User).where(User.id == actor.id).values(deleted_at=now))
+        alive = (Token.user_id == actor.id, Token.deleted_at.is_(None))
+        await db.execute(update(Token).where(*alive).values(deleted_at=now))
+        await audit(db, actor, "user.delete", "user", actor.id)
+    await sessions.end_all(services.redis, actor.id)
+    await signals.user_changed(services.redis, actor.id)
+    return reply()
 
 
 async def list_sessions(services: Services, request: Request, actor: Actor) -> Response:
@@ -329,18 +238,14 @@ async def delete_sessions(services: Services, request: Request, actor: Actor) ->
 
 
 ROUTES = (
-    Route("POST", "/api/user/login", Role.VISITOR, UserView, login, body=LoginBody, critical=True),
-    Route("GET", "/api/user/logout", Role.VISITOR, None, logout),
-    Route("POST", "/api/user/logout", Role.VISITOR, None, logout),
-    Route("POST", "/api/user/register", Role.VISITOR, None, register, body=RegisterBody, critical=True),
     Route("GET", "/api/user/self", Role.USER, UserView, get_self),
     Route("PUT", "/api/user/self", Role.USER, None, put_self, body=SelfBody),
+    Route("DELETE", "/api/user/self", Role.USER, None, delete_self, fresh=True),
     Route("GET", "/api/user/token", Role.USER, str, new_access_token, fresh=True),
     Route("POST", "/api/user/token", Role.USER, str, new_access_token, fresh=True),
     Route("GET", "/api/user/aff", Role.USER, str, get_aff),
     Route("POST", "/api/user/aff_transfer", Role.USER, None, transfer, body=TransferBody),
     Route("PUT", "/api/user/setting", Role.USER, None, put_setting, body=SettingBody),
-    Route("POST", "/api/user/reauth", Role.USER, None, reauth, body=ReauthBody),
     Route("GET", "/api/user/self/sessions", Role.USER, list[SessionView], list_sessions),
     Route("DELETE", "/api/user/self/sessions", Role.USER, None, delete_sessions),
     Route("DELETE", "/api/user/self/sessions/:id", Role.USER, None, delete_session),

@@ -38,7 +38,7 @@ from edge.console.access import authorize, find_actor
 from edge.console.calls import client_address
 from edge.console.envelope import Refusal, write_failure
 from edge.console.limits import USER_CALLS, USER_WINDOW_S, address_name, admit
-from edge.console.logins import email, oauth
+from edge.console.logins import email, oauth, passkeys, password, second_step
 from edge.console.routes import Actor, Role, Route, write_openapi
 from edge.console.ui_files import UiFiles
 from edge.metrics import Meters
@@ -50,6 +50,9 @@ ROUTES: tuple[Route, ...] = (
     *content.ROUTES,
     *setup.ROUTES,
     *accounts.ROUTES,
+    *password.ROUTES,
+    *second_step.ROUTES,
+    *passkeys.ROUTES,
     *email.ROUTES,
     *oauth.ROUTES,
     *users.ROUTES,
@@ -150,7 +153,7 @@ async def _serve(services: Services, route: Route, request: Request) -> Response
             await _limit_address(services, request, route)
         return await route.handler(services, request, VISITOR)
     try:
-        actor = await authorize(route, await find_actor(services, request))
+        actor = await authorize(route, await find_actor(services, request), services.snapshots.current.options)
     except Refusal:
         await _limit_address(services, request, route)
         raise

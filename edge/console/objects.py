@@ -40,6 +40,7 @@ class UserView(Struct):
     has_password: bool = False
     has_access_token: bool = False
     last_login_at: int = 0
+    two_factor: bool = False
 
 
 _TEXTS = ("display_name", "email", "github_id", "oidc_id", "wechat_id", "telegram_id", "aff_code", "linux_do_id")

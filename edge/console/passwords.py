@@ -64,6 +64,12 @@ async def hash_password(password: str) -> str:
     return hashed.decode()
 
 
+def is_weak(stored: str) -> bool:
+    """Whether a hash was made at a lower cost than ours."""
+    parts = stored.split("$")
+    return len(parts) == 4 and parts[2].isdigit() and int(parts[2]) < COST
+
+
 async def verify(password: str, stored: str | None) -> bool:
     """Whether it is the password. Costs the same when there is no stored hash."""
     given = password.encode()

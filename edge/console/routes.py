@@ -30,6 +30,8 @@ class Actor(Struct, frozen=True):
     via_session: bool = False
     session: str = ""  # digest of the session id
     fresh_until_s: int = 0  # Unix s; the password was given lately
+    second_factor: bool = False  # this session was proved twice
+    signed_in_s: int = 0  # Unix s; when the session began
 
 
 Handler = Callable[[Services, Request, Actor], Awaitable[Response]]

@@ -12,6 +12,7 @@ COOKIE = "session"
 IDLE_S = 30 * 86_400
 AGE_S_MAX = 90 * 86_400
 FRESH_S = 600  # how long a given password counts
+REPLACED_S = 10  # how long the former id of a session still passes
 SEEN_EVERY_S = 60  # `seen` is written at most once a minute
 _PREFIX = "mx:session:"
 _OF_USER = "mx:sessions:"  # + user id: set of digests
@@ -26,6 +27,8 @@ class Session(Struct, frozen=True):
     fresh_until: int
     ip: str
     user_agent: str
+    second_factor: bool = False  # the sign-in was proved twice: by a code on top, or by a passkey
+    replaced: bool = False  # another id goes on with it; requests that were on their way still pass
 
 
 def digest_of(secret: str) -> str:
@@ -37,11 +40,12 @@ async def _write(redis: Any, digest: str, session: Session) -> None:
     await redis.set(_PREFIX + digest, msgspec.json.encode(session), ex=max(left, 1))
 
 
-async def begin(redis: Any, user_id: int, *, ip: str, user_agent: str, created: int = 0) -> str:
+async def begin(redis: Any, user_id: int, *, ip: str, user_agent: str, second_factor: bool, created: int = 0) -> str:
     """A new session; returns the secret for the cookie. `created` of a session whose id is only being replaced."""
     secret, now = secrets.token_urlsafe(32), int(time.time())
     digest = digest_of(secret)
-    await _write(redis, digest, Session(user_id, created or now, now, now + FRESH_S, ip, user_agent[:200]))
+    session = Session(user_id, created or now, now, now + FRESH_S, ip, user_agent[:200], second_factor)
+    await _write(redis, digest, session)
     await redis.sadd(_OF_USER + str(user_id), digest)
     await redis.expire(_OF_USER + str(user_id), AGE_S_MAX)
     return secret
@@ -55,9 +59,17 @@ async def find(redis: Any, digest: str) -> Session | None:
     session, now = msgspec.json.decode(data, type=Session), int(time.time())
     if session.created + AGE_S_MAX <= now:
         return None
-    if now - session.seen >= SEEN_EVERY_S:
+    if now - session.seen >= SEEN_EVERY_S and not session.replaced:
         await _write(redis, digest, msgspec.structs.replace(session, seen=now))
     return session
+
+
+async def replace(redis: Any, digest: str) -> None:
+    """The former id of a session whose id changed: not fresh any more, and gone in a moment."""
+    data = await redis.get(_PREFIX + digest)
+    if data is not None:
+        old = msgspec.structs.replace(msgspec.json.decode(data, type=Session), fresh_until=0, replaced=True)
+        await redis.set(_PREFIX + digest, msgspec.json.encode(old), ex=REPLACED_S)
 
 
 async def end(redis: Any, user_id: int, digest: str) -> bool:
@@ -83,8 +95,8 @@ async def list_of(redis: Any, user_id: int) -> list[tuple[str, Session]]:
         data = await redis.get(_PREFIX + digest)
         if data is None:
             await redis.srem(_OF_USER + str(user_id), digest)
-        else:
-            found.append((digest, msgspec.json.decode(data, type=Session)))
+        elif not (session := msgspec.json.decode(data, type=Session)).replaced:
+            found.append((digest, session))
     return sorted(found, key=lambda pair: -pair[1].seen)
 
 

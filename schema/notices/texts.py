@@ -59,12 +59,34 @@ _TEXTS: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
         "The job {{value}} failed: {{value}}. See the list of jobs and the log.",
         ("job", "error"),
     ),
+    "security": (
+        "账户安全提醒 / Security of your account",
+        "{{value}},来自 {{value}}({{value}})。如果不是您本人操作,请立即修改密码并退出其他设备。",
+        "{{value}}, from {{value}} ({{value}}). If this was not you, change your password and sign other devices out.",
+        ("event", "ip", "agent"),
+    ),
     "reconcile_drift": (
         "账目核对发现差异 / The books do not agree",
         "核对发现 {{value}} 处差异,共 {{value}} 额度单位,请查看日志并运行 medusa reconcile。",
         "Reconciliation found {{value}} differences, {{value}} units in all; see the log and run medusa reconcile.",
         ("drifts", "units"),
     ),
+}
+
+
+# what happened to an account -> (Chinese, English)
+SECURITY_EVENTS = {
+    "new_device": ("您的账户在新设备上登录", "Your account was signed in on a new device"),
+    "password": ("您的密码已修改", "Your password was changed"),
+    "email": ("您的邮箱已修改", "Your e-mail address was changed"),
+    "access_token": ("您的访问令牌已重新生成", "A new access token was made for your account"),
+    "two_factor_on": ("两步验证已启用", "The second step of signing in was switched on"),
+    "two_factor_off": ("两步验证已关闭", "The second step of signing in was switched off"),
+    "backup_codes": ("备用码已重新生成", "New backup codes were made"),
+    "passkey_added": ("已添加通行密钥", "A passkey was added"),
+    "passkey_removed": ("已删除通行密钥", "A passkey was removed"),
+    "bound": ("已绑定第三方账户", "An account elsewhere was bound"),
+    "unbound": ("已解除第三方账户绑定", "The binding to an account elsewhere was removed"),
 }
 
 
@@ -75,6 +97,8 @@ def write_notice(kind: str, facts: dict[str, Any]) -> Notice:
         name = "channel_enabled" if kind.endswith("_1") else "channel_disabled"
     title, zh, en, places = _TEXTS[name]
     shown = {key: _show(value) for key, value in facts.items()}
+    if kind == "security":
+        shown["event"] = " / ".join(SECURITY_EVENTS[shown["what"]])
     values = tuple(shown.get(place, "?") for place in places)
     for key in ("name", "id"):
         title = title.replace("{" + key + "}", _one_line(shown.get(key, "?")))

@@ -45,6 +45,16 @@ return tonumber(redis.call('GETDEL', KEYS[2]) or '0')
 """
 
 
+class _Most(Struct, frozen=True):
+    """So many notices of one kind to one account in a window."""
+
+    count: int
+    window_ms: int
+
+
+SECURITY_MOST = _Most(20, 3_600_000)
+
+
 class _Setting(Struct):
     """Of users.setting."""
 
@@ -63,34 +73,46 @@ class _Address(Struct, frozen=True):
 async def notify(ctx: dict[str, Any], user_id: int, kind: str, facts: dict[str, Any]) -> str:
     """Returns what became of it: sent, suppressed, or why nobody could be told. Raises arq.Retry."""
     worker: Worker = ctx["worker"]
-    transport, became = await _notify(ctx, worker, user_id, kind, facts)
+    config = worker.config
+    most = _Most(config.notify_limit_count, config.notification_limit_duration_min * 60_000)
+    return await _deliver(ctx, user_id, write_notice(kind, facts), await _address_of(worker, user_id), most)
+
+
+async def notify_security(ctx: dict[str, Any], user_id: int, facts: dict[str, Any], to: str = "") -> str:
+    """What happened to an account, always by mail: to its address, or to the former one. Returns as `notify`."""
+    worker: Worker = ctx["worker"]
+    async with worker.engine.connect() as db:
+        found = select(User.email).where(User.id == user_id, User.deleted_at.is_(None))
+        mailbox = to or (await db.execute(found)).scalar() or ""
+    address = _Address(mail=mailbox) if mailbox and read_server(await worker.options.refresh()) is not None else None
+    return await _deliver(ctx, user_id, write_notice("security", facts), address, SECURITY_MOST)
+
+
+async def _deliver(ctx: dict[str, Any], user_id: int, notice: Notice, address: _Address | None, most: _Most) -> str:
+    """Send it and count what became of it."""
+    worker: Worker = ctx["worker"]
+    transport = "none" if address is None else "webhook" if address.url else "mail"
+    became = "no address" if address is None else await _try(ctx, user_id, notice, address, most)
     counted = became if became in ("sent", "suppressed") else "failed"
-    named = "channel_update" if kind.startswith("channel_update") else kind  # the others carry no id
+    named = "channel_update" if notice.kind.startswith("channel_update") else notice.kind  # the others carry no id
     await worker.redis.hincrby(NOTICES, f"{named}|{transport}|{counted}", 1)
     return became
 
 
-async def _notify(
-    ctx: dict[str, Any], worker: Worker, user_id: int, kind: str, facts: dict[str, Any]
-) -> tuple[str, str]:
-    """(transport, what became of it)."""
-    notice = write_notice(kind, facts)
-    address = await _address_of(worker, user_id)
-    if address is None:
-        return "none", "no address"
-    transport = "webhook" if address.url else "mail"
-    notice_id, redis = str(ctx["job_id"]), worker.redis
+async def _try(ctx: dict[str, Any], user_id: int, notice: Notice, address: _Address, most: _Most) -> str:
+    worker: Worker = ctx["worker"]
+    kind, notice_id, redis = notice.kind, str(ctx["job_id"]), worker.redis
     state = _PREFIX + notice_id
     if ctx["job_try"] == 1:
-        suppressed = await _take(worker, user_id, kind, notice_id)
+        suppressed = await _take(worker, user_id, kind, notice_id, most)
         if suppressed < 0:
             log.info("notice_suppressed", kind=kind, user_id=user_id)
-            return transport, "suppressed"
+            return "suppressed"
         if suppressed:
             more = f"(另有 {suppressed} 条同类通知未发送 / {suppressed} more of this kind were held back)"
             notice = msgspec.structs.replace(notice, content=f"{notice.content}\n{more}")
     if not await redis.set(state, "sending", nx=True, ex=KEPT_S):
-        return transport, "sent before"  # or a worker died while sending: nobody is told twice
+        return "sent before"  # or a worker died while sending: nobody is told twice
     try:
         await _send(worker, address, notice, notice_id, user_id)
     except (MailFailed, FetchFailed) as error:
@@ -98,13 +120,13 @@ async def _notify(
         final = isinstance(error, MailFailed) and error.final
         log.warning("notice_failed", kind=kind, user_id=user_id, attempt=ctx["job_try"], reason=str(error))
         if final or ctx["job_try"] >= TRIES_MAX:
-            return transport, "failed"
+            return "failed"
         raise Retry(defer=PAUSES_S[ctx["job_try"] - 1]) from None
     except UrlRefused as error:
         log.warning("notice_failed", kind=kind, user_id=user_id, reason=str(error))
-        return transport, "address refused"
+        return "address refused"
     await redis.set(state, "sent", ex=KEPT_S)
-    return transport, "sent"
+    return "sent"
 
 
 async def notify_admins(ctx: dict[str, Any], kind: str, facts: dict[str, Any]) -> int:
@@ -151,15 +173,10 @@ async def _address_of(worker: Worker, user_id: int) -> _Address | None:
     return _Address(mail=to) if to and read_server(await worker.options.refresh()) is not None else None
 
 
-async def _take(worker: Worker, user_id: int, kind: str, notice_id: str) -> int:
-    config = worker.config
+async def _take(worker: Worker, user_id: int, kind: str, notice_id: str, most: _Most) -> int:
     names = (f"{_PREFIX}limit:{user_id}:{kind}", f"{_PREFIX}held:{user_id}:{kind}")
-    window_ms = config.notification_limit_duration_min * 60_000
-    return int(
-        await worker.redis.eval(
-            _TAKE, 2, *names, int(time.time() * 1000), window_ms, config.notify_limit_count, notice_id
-        )
-    )
+    now_ms = int(time.time() * 1000)
+    return int(await worker.redis.eval(_TAKE, 2, *names, now_ms, most.window_ms, most.count, notice_id))
 
 
 async def _send(worker: Worker, address: _Address, notice: Notice, notice_id: str, user_id: int) -> None:
@@ -185,6 +202,7 @@ async def _send(worker: Worker, address: _Address, notice: Notice, notice_id: st
 
 JOBS = [
     Job(name="notify", run=notify, timeout_s=60, max_tries=TRIES_MAX),
+    Job(name="notify_security", run=notify_security, timeout_s=60, max_tries=TRIES_MAX),
     Job(name="notify_admins", run=notify_admins, timeout_s=30),
     Job(name="mail", run=mail, timeout_s=60, max_tries=3),
 ]

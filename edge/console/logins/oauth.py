@@ -15,13 +15,13 @@ from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from edge.console.access import find_actor
-from edge.console.accounts import begin_session, is_secure
 from edge.console.calls import query, reply
 from edge.console.envelope import Refusal
 from edge.console.journal import audit
+from edge.console.logins.entry import admit_user, is_secure
 from edge.console.logins.providers import PROVIDERS, Profile, Provider
 from edge.console.new_user import NewUser, insert_user
-from edge.console.objects import USER_COLUMNS, UserView, view_login
+from edge.console.objects import USER_COLUMNS, UserView
 from edge.console.routes import Actor, Role, Route
 from edge.services import Services
 from schema.ledger import signals
@@ -29,7 +29,6 @@ from schema.tables import LedgerEntry, User
 
 STATE_S = 600
 COOKIE = "medusa_oauth"
-ENABLED = 1
 NAME_TRIES = 20
 _PREFIX = "mx:oauth:"
 
@@ -120,13 +119,7 @@ async def _sign_in(services: Services, request: Request, provider: Provider, pro
         if row is None:
             user_id = await _register(services, db, provider, profile, aff)
             row = (await db.execute(select(*USER_COLUMNS).where(User.id == user_id))).one()
-    if row.deleted_at is not None:
-        raise Refusal("user_deleted", "用户已注销")
-    if row.status != ENABLED:
-        raise Refusal("user_disabled", "The account is disabled.", status=403)
-    response = reply(view_login(row))
-    await begin_session(services, request, response, row.id)
-    return response
+    return await admit_user(services, request, row)
 
 
 async def _adopted(db: AsyncConnection, profile: Profile) -> Any:
