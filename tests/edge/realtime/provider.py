@@ -89,11 +89,12 @@ class Provider:
         for number in numbers:
             await self._say(connection, {"type": "response.created", "response": {"id": number, "usage": None}})
             await self._say(connection, {"type": names[1], "response_id": number, "delta": "Hello there, friend."})
-            await self._say(connection, {"type": names[0], "response_id": number, "delta": audio})
+            for _ in range(60 if model == "long" else 1):
+                await self._say(connection, {"type": names[0], "response_id": number, "delta": audio})
         if model == "vanish":
             connection.transport.abort()
             return
-        if model == "pending":
+        if model in ("pending", "long"):
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.release.wait(), 30)
         for number in numbers:

@@ -22,7 +22,7 @@ from tests.system import BALANCE, KEY, System, open_system, until
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(180)]
 
-MODELS = ("beta", "ga", "cached", "silent", "pending", "vanish", "close", "two", "mapped", "retried")
+MODELS = ("beta", "ga", "cached", "silent", "pending", "vanish", "close", "two", "mapped", "retried", "long")
 TURN = 40_750  # text 100, audio 200 in, text 50, audio 300 out; ratios 2.5, 4, 20, 2
 HELLO = {"type": "response.create"}
 
@@ -43,7 +43,7 @@ async def system(provider: Provider, tmp_path_factory: pytest.TempPathFactory) -
 
     async with open_system(folder) as system:
         await system.seed(
-            users=6, ModelRatio=table(2.5), CompletionRatio=table(4), AudioRatio=table(20), AudioCompletionRatio=table(2),
+            users=7, ModelRatio=table(2.5), CompletionRatio=table(4), AudioRatio=table(20), AudioCompletionRatio=table(2),
             CacheRatio=table(0.5), SensitiveWords="forbidden", RetryTimes="2",
         )  # fmt: skip
         async with system.engine.begin() as db:
@@ -66,6 +66,8 @@ async def system(provider: Provider, tmp_path_factory: pytest.TempPathFactory) -
             await db.execute(update(LedgerEntry).where(LedgerEntry.user_id == 3).values(delta=190_000))
             await db.execute(update(User).where(User.id == 4).values(quota=1_000))
             await db.execute(update(LedgerEntry).where(LedgerEntry.user_id == 4).values(delta=1_000))
+            await db.execute(update(User).where(User.id == 7).values(quota=200_000))
+            await db.execute(update(LedgerEntry).where(LedgerEntry.user_id == 7).values(delta=200_000))
             await db.execute(update(Token).where(Token.id == 5).values(key="sk" + KEY[2:] + "5"))
         system.add_edge(REALTIME_IDLE_TIMEOUT="6")
         system.add_worker()
@@ -273,6 +275,22 @@ async def test_a_balance_that_runs_out_shows_the_paid_answer_and_ends_with_1008(
     assert await _new_charges(system, 3, 0, 1) == [TURN]
     await _quiet(system)
     assert await system.balance(3) == 190_000 - TURN
+
+
+async def test_an_answer_that_outruns_its_hold_and_the_balance_is_cut(system: System, provider: Provider):
+    """Three minutes of speech cost more than the balance; the hold was made for one minute."""
+    provider.release.clear()
+    async with _connect(system, "long", user=7) as socket:
+        await socket.send(json.dumps(HELLO))
+        error = await _until_type(socket, "error")
+        with pytest.raises(ConnectionClosed) as closed:
+            await socket.recv()
+    provider.release.set()
+    assert error["error"]["code"] == "insufficient_user_quota"
+    assert closed.value.rcvd is not None and closed.value.rcvd.code == 1008
+    (charge,) = await _new_charges(system, 7, 0, 1)
+    assert charge > 200_000, "what was said is charged, beyond the balance"
+    await _quiet(system)
 
 
 async def test_a_banned_account_ends_at_its_next_turn(system: System):
