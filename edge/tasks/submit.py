@@ -34,7 +34,7 @@ from schema.usage import PriceRecord, TokenUsage
 
 log = structlog.get_logger(__name__)
 
-HOLD_S = 240.0  # longer than any submit may take, shorter than anybody would wait for a lost hold
+HOLD_S = 120.0  # longer than any submit may take; a hold whose edge has died stands so long
 SUBMIT_S_MAX = 90.0  # of all attempts together; workers give a submit up after 120 s
 NOTIFY_HOOK_CHARS_MAX = 512
 
@@ -144,7 +144,7 @@ def _new_task(
     options = call.snapshot.options
     minutes = options.task_timeout_minutes.get(submit.platform)
     patience_ms = (
-        int(minutes) * 60_000 if isinstance(minutes, int | float) and minutes > 0 else call.platform.deadline_ms
+        int(minutes * 60_000) if isinstance(minutes, int | float) and minutes > 0 else call.platform.deadline_ms
     )
     hook = text(submit.body.get("notifyHook"))[:NOTIFY_HOOK_CHARS_MAX] if options.mj_notify_enabled else ""
     now_ms = call.now_ms()
