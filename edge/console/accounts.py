@@ -223,7 +223,7 @@ async def list_sessions(services: Services, request: Request, actor: Actor) -> R
 
 async def delete_session(services: Services, request: Request, actor: Actor) -> Response:
     """End one session of the own account."""
-    wanted = (request.route_values or {}).get("id", "")
+    wanted = (request.route_values or {}).get("session", "")
     for digest, _ in await sessions.list_of(services.redis, actor.id):
         if digest[:32] == wanted:
             await sessions.end(services.redis, actor.id, digest)
@@ -248,5 +248,5 @@ ROUTES = (
     Route("PUT", "/api/user/setting", Role.USER, None, put_setting, body=SettingBody),
     Route("GET", "/api/user/self/sessions", Role.USER, list[SessionView], list_sessions),
     Route("DELETE", "/api/user/self/sessions", Role.USER, None, delete_sessions),
-    Route("DELETE", "/api/user/self/sessions/:id", Role.USER, None, delete_session),
+    Route("DELETE", "/api/user/self/sessions/:session", Role.USER, None, delete_session),
 )

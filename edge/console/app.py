@@ -35,11 +35,13 @@ from edge.console import (
     users,
 )
 from edge.console.access import authorize, find_actor
+from edge.console.api_docs import add_docs
 from edge.console.calls import client_address
 from edge.console.envelope import Refusal, write_failure
 from edge.console.limits import USER_CALLS, USER_WINDOW_S, address_name, admit
 from edge.console.logins import email, oauth, passkeys, password, second_step
-from edge.console.routes import Actor, Role, Route, write_openapi
+from edge.console.openapi import write_openapi
+from edge.console.routes import Actor, Role, Route
 from edge.console.ui_files import UiFiles
 from edge.metrics import Meters
 from edge.services import Services
@@ -96,12 +98,7 @@ def create_console(services: Services) -> Application:
     app = Application(router=Router())  # the default router is shared by all applications of a process
     for route in sorted(ROUTES, key=lambda one: one.path.count(":")):  # `/api/token/search` before `/api/token/:id`
         _add(app, services, route)
-    document = write_openapi(ROUTES)
-
-    async def openapi(request: Request) -> Response:
-        return Response(200, content=Content(b"application/json", document))
-
-    app.router.add("GET", "/api/openapi.json", openapi)
+    add_docs(app, write_openapi(ROUTES))
     files = UiFiles()
 
     async def unknown(request: Request) -> Response:

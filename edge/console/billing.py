@@ -3,16 +3,32 @@
 Source: the predecessors' `/dashboard/billing/*`; key tools on other sites read it, so it is readable from anywhere.
 """
 
-from typing import Any
-
-import msgspec
-from blacksheep import Content, Request, Response
+from blacksheep import Request, Response
+from msgspec import Struct
 from sqlalchemy import select
 
+from edge.console.calls import answer
 from edge.console.key_access import KeyHolder, find_holder
 from edge.console.routes import Actor, Role, Route
 from edge.services import Services
 from schema.tables import Token, User
+
+
+class Subscription(Struct):
+    """Limits in USD, or in units where money is not shown; `access_until` in Unix s, 0 for ever."""
+
+    object: str
+    has_payment_method: bool
+    soft_limit_usd: float
+    hard_limit_usd: float
+    system_hard_limit_usd: float
+    access_until: int
+
+
+class Usage(Struct):
+    object: str
+    total_usage: float  # US cents
+
 
 UNLIMITED = 100_000_000  # shown for an unlimited token
 
@@ -31,12 +47,8 @@ async def get_subscription(services: Services, request: Request, actor: Actor) -
     if by_token and not holder.caller.limited:
         limit = UNLIMITED
     until = holder.caller.expired_s if by_token else 0
-    return _reply(
-        {
-            "object": "billing_subscription", "has_payment_method": True, "soft_limit_usd": float(limit),
-            "hard_limit_usd": float(limit), "system_hard_limit_usd": float(limit), "access_until": max(until, 0),
-        }
-    )  # fmt: skip
+    amount = float(limit)
+    return _reply(Subscription("billing_subscription", True, amount, amount, amount, max(until, 0)))
 
 
 async def get_usage(services: Services, request: Request, actor: Actor) -> Response:
@@ -49,7 +61,7 @@ async def get_usage(services: Services, request: Request, actor: Actor) -> Respo
     amount: float = used
     if options.display_in_currency_enabled:
         amount = used / float(options.quota_per_unit)
-    return _reply({"object": "list", "total_usage": amount * 100})
+    return _reply(Usage("list", float(amount * 100)))
 
 
 async def _balance(services: Services, holder: KeyHolder, by_token: bool) -> tuple[int, int]:
@@ -64,14 +76,14 @@ async def _balance(services: Services, holder: KeyHolder, by_token: bool) -> tup
     return int(row[0] or 0), int(row[1] or 0)
 
 
-def _reply(body: dict[str, Any]) -> Response:
-    response = Response(200, content=Content(b"application/json", msgspec.json.encode(body)))
+def _reply(body: Subscription | Usage) -> Response:
+    response = answer(body)
     response.add_header(b"Access-Control-Allow-Origin", b"*")
     return response
 
 
 ROUTES = tuple(
-    Route("GET", prefix + path, Role.VISITOR, dict[str, Any], handler, query=("start_date", "end_date"))
+    Route("GET", prefix + path, Role.VISITOR, None, handler, query=("start_date", "end_date"), answer=kind, key=True)
     for prefix in ("/v1/dashboard/billing", "/dashboard/billing")
-    for path, handler in (("/subscription", get_subscription), ("/usage", get_usage))
+    for path, handler, kind in (("/subscription", get_subscription, Subscription), ("/usage", get_usage, Usage))
 )

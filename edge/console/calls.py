@@ -1,13 +1,14 @@
 """What handlers read from a request and how they answer: bodies, queries, the client's address, envelopes."""
 
 from typing import Any, TypeVar
+from urllib.parse import urlencode
 
 import msgspec
 from blacksheep import Content, Request, Response
 
 from edge.client_address import find_client
 from edge.console.envelope import Refusal, write_success
-from edge.console.paging import read_int
+from edge.console.paging import Page, read_int
 from schema.addresses import Address, read_address
 from schema.config import Config
 from schema.ip_list import plain
@@ -20,6 +21,24 @@ T = TypeVar("T")
 def reply(data: Any = msgspec.UNSET, message: str = "") -> Response:
     """A success envelope."""
     return Response(200, content=Content(b"application/json", write_success(data, message)))
+
+
+def answer(body: Any, status: int = 200) -> Response:
+    """A reply without the envelope."""
+    return Response(status, content=Content(b"application/json", msgspec.json.encode(body)))
+
+
+def reply_rows(request: Request, items: list[Any], *, total: int | None = None, page: Page | None = None) -> Response:
+    """A bare list, as older clients want it, or a page with `envelope=1`; the headers state the total either way."""
+    count = len(items) if total is None else total
+    page = page or Page(1, max(count, 1), 0)
+    response = reply(page.wrap(items, count) if query(request, "envelope") in TRUE else items)
+    response.add_header(b"X-Total-Count", str(count).encode())
+    if page.offset + page.size < count:
+        wanted = {name: values[-1] for name, values in request.query.items()} | {"p": str(page.number + 1)}
+        path = request.url.path.decode("latin-1")
+        response.add_header(b"Link", f'<{path}?{urlencode(wanted)}>; rel="next"'.encode())
+    return response
 
 
 async def read_body(request: Request, kind: type[T]) -> T:

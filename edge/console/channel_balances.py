@@ -2,9 +2,10 @@
 
 from arq.connections import ArqRedis
 from blacksheep import Request, Response
+from msgspec import Struct
 
-from edge.console.calls import reply
-from edge.console.channel_tests import bench_of, outcome, read_one
+from edge.console.calls import answer, reply
+from edge.console.channel_tests import bench_of, read_one
 from edge.console.envelope import Refusal
 from edge.console.routes import Actor, Role, Route
 from edge.services import Services
@@ -12,6 +13,13 @@ from schema.upstreams.balances import NotOffered
 from schema.upstreams.exchange import Failed
 from schema.upstreams.refreshed import refresh_balance
 from schema.upstreams.runs import BALANCE_LOCK, LEASE_S
+
+
+class BalanceReply(Struct):
+    success: bool
+    message: str
+    balance: float  # USD
+
 
 NOT_OFFERED = "尚未实现"  # the original's words, which scripts compare
 
@@ -25,7 +33,7 @@ async def refresh_one(services: Services, request: Request, actor: Actor) -> Res
         raise Refusal("balance_not_offered", NOT_OFFERED) from None
     except Failed as failed:
         raise Refusal("upstream_failed", str(failed), upstream_status=failed.status) from None
-    return outcome(success=True, message="", balance=held.amount)
+    return answer(BalanceReply(True, "", held.amount))
 
 
 async def refresh_all(services: Services, request: Request, actor: Actor) -> Response:
@@ -39,5 +47,5 @@ async def refresh_all(services: Services, request: Request, actor: Actor) -> Res
 
 ROUTES = (
     Route("GET", "/api/channel/update_balance", Role.ADMIN, None, refresh_all),
-    Route("GET", "/api/channel/update_balance/:id", Role.ADMIN, float, refresh_one),
+    Route("GET", "/api/channel/update_balance/:id", Role.ADMIN, None, refresh_one, answer=BalanceReply),
 )

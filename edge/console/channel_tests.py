@@ -6,9 +6,10 @@ from typing import Any
 
 import msgspec
 from arq.connections import ArqRedis
-from blacksheep import Content, Request, Response
+from blacksheep import Request, Response
+from msgspec import Struct
 
-from edge.console.calls import TRUE, path_id, query, reply
+from edge.console.calls import TRUE, answer, path_id, query, reply
 from edge.console.channels import get_row
 from edge.console.envelope import Refusal
 from edge.console.routes import Actor, Role, Route
@@ -18,6 +19,24 @@ from schema.migrate import read_meta
 from schema.upstreams.account import Account, read_account
 from schema.upstreams.runs import LEASE_S, RUN_LOCK, RUNS, Progress
 from schema.upstreams.tested import Bench, run_test
+
+
+class TestReply(Struct):
+    """Members beside `success`, as the original's tests answer. `time` in s; `modelName` is One API's word."""
+
+    success: bool
+    message: str
+    time: float
+    model: str
+    error_class: str
+    first_byte_ms: int | None
+    upstream_status: int | None
+    modelName: str
+
+
+class RunView(Struct):
+    run_id: str
+
 
 SCOPES = ("all", "disabled", "auto_disabled")
 
@@ -44,11 +63,6 @@ def bench_of(services: Services) -> Bench:
     )
 
 
-def outcome(**members: Any) -> Response:
-    """Members beside `success`, as the original's tests and balances answer."""
-    return Response(200, content=Content(b"application/json", msgspec.json.encode(members)))
-
-
 async def test_one(services: Services, request: Request, actor: Actor) -> Response:
     """Test a channel now; a failed test is an answer like any other. `time` in s."""
     account = await read_one(services, request)
@@ -56,15 +70,12 @@ async def test_one(services: Services, request: Request, actor: Actor) -> Respon
     result = await run_test(
         bench_of(services), account, model=query(request, "model").strip(), stream=stream, actor=f"user:{actor.id}"
     )
-    return outcome(
-        success=result.ok,
-        message=result.message,
-        time=result.ms / 1000,
-        model=result.model,
-        error_class=result.error_class,
-        first_byte_ms=result.first_byte_ms,
-        upstream_status=result.status,
-    )
+    return answer(
+        TestReply(
+            result.ok, result.message, result.ms / 1000, result.model, result.error_class, result.first_byte_ms,
+            result.status, result.model,
+        )
+    )  # fmt: skip
 
 
 async def test_all(services: Services, request: Request, actor: Actor) -> Response:
@@ -80,12 +91,12 @@ async def test_all(services: Services, request: Request, actor: Actor) -> Respon
     await services.redis.set(RUNS + run_id, msgspec.json.encode(progress), ex=LEASE_S * 2)
     queue = ArqRedis(connection_pool=services.redis.connection_pool)
     await queue.enqueue_job("test_channels", run_id, scope, True)
-    return reply({"run_id": run_id})
+    return reply(RunView(run_id))
 
 
 async def show_run(services: Services, request: Request, actor: Actor) -> Response:
     """How far a run is."""
-    run_id = (request.route_values or {}).get("id") or ""
+    run_id = (request.route_values or {}).get("run") or ""
     held = await services.redis.get(RUNS + run_id)
     if held is None:
         raise Refusal("not_found", "There is no such run.")
@@ -93,7 +104,7 @@ async def show_run(services: Services, request: Request, actor: Actor) -> Respon
 
 
 ROUTES = (
-    Route("GET", "/api/channel/test", Role.ADMIN, dict[str, str], test_all, query=("scope",)),
-    Route("GET", "/api/channel/test/run/:id", Role.ADMIN, Progress, show_run),
-    Route("GET", "/api/channel/test/:id", Role.ADMIN, None, test_one, query=("model", "stream")),
+    Route("GET", "/api/channel/test", Role.ADMIN, RunView, test_all, query=("scope",)),
+    Route("GET", "/api/channel/test/run/:run", Role.ADMIN, Progress, show_run),
+    Route("GET", "/api/channel/test/:id", Role.ADMIN, None, test_one, query=("model", "stream"), answer=TestReply),
 )

@@ -9,11 +9,11 @@ from msgspec import UNSET, Struct, UnsetType
 from sqlalchemy import delete, func, insert, or_, select, update
 
 from edge.channels import read_object, split_names
-from edge.console.calls import TRUE, path_id, query, read_body, reply
+from edge.console.calls import TRUE, path_id, query, read_body, reply, reply_rows
 from edge.console.channel_rows import CHANNEL_COLUMNS, check_values, rebuild_abilities
 from edge.console.envelope import Refusal
 from edge.console.journal import audit
-from edge.console.paging import Family, read_int, read_page
+from edge.console.paging import Family, Page, read_int, read_page
 from edge.console.routes import Actor, Role, Route
 from edge.services import Services
 from schema.ledger import signals
@@ -92,6 +92,14 @@ class ChannelView(Struct):
     provider: str
 
 
+class CopyView(Struct):
+    id: int
+
+
+class ChannelKeyView(Struct):
+    key: str
+
+
 class IdsBody(Struct):
     ids: list[int]
     tag: str | None = None
@@ -160,8 +168,8 @@ async def list_channels(services: Services, request: Request, actor: Actor) -> R
         tags = select(Channel.tag).where(Channel.tag.is_not(None), Channel.tag != "", *where).distinct()
         tags = tags.order_by(Channel.tag).limit(page.size).offset(page.offset)
         where = [Channel.tag.in_(select(tags.subquery().c.tag))]
-        return await _rows(services, request, where, SEARCH_ROWS_MAX, 0, page.number)
-    return await _rows(services, request, where, page.size, page.offset, page.number)
+        return await _rows(services, request, where, Page(page.number, SEARCH_ROWS_MAX, 0))
+    return await _rows(services, request, where, page)
 
 
 def _filters(request: Request) -> list[Any]:
@@ -187,22 +195,17 @@ async def search_channels(services: Services, request: Request, actor: Actor) ->
     if query(request, "tag_mode") in TRUE:
         tags = select(Channel.tag).where(Channel.tag != "", *where)
         where = [Channel.tag.in_(tags)]
-    return await _rows(services, request, where, SEARCH_ROWS_MAX, 0, 0)
+    return await _rows(services, request, where, Page(0, SEARCH_ROWS_MAX, 0))
 
 
-async def _rows(
-    services: Services, request: Request, where: list[Any], size: int, offset: int, number: int
-) -> Response:
+async def _rows(services: Services, request: Request, where: list[Any], page: Page) -> Response:
     by_id = query(request, "id_sort") in TRUE
     order = (Channel.id.desc(),) if by_id else (func.coalesce(Channel.priority, 0).desc(), Channel.id.desc())
     async with services.engine.connect() as db:
         total = (await db.execute(select(func.count()).select_from(Channel).where(*where))).scalar_one()
-        found = select(*CHANNEL_COLUMNS).where(*where).order_by(*order).limit(size).offset(offset)
+        found = select(*CHANNEL_COLUMNS).where(*where).order_by(*order).limit(page.size).offset(page.offset)
         items = [view_channel(services, row) for row in (await db.execute(found)).all()]
-    wrapped = {"items": items, "total": total, "page": number, "page_size": size}
-    response = reply(wrapped if query(request, "envelope") in TRUE else items)
-    response.add_header(b"X-Total-Count", str(total).encode())
-    return response
+    return reply_rows(request, items, total=total, page=page)
 
 
 async def get_row(services: Services, channel_id: int) -> Any:
@@ -394,7 +397,7 @@ async def copy_channel(services: Services, request: Request, actor: Actor) -> Re
         await _rebuild(db, [copy_id])
         await audit(db, actor, "channel.copy", "channel", copy_id, of=row.id)
     await signals.changed(services.redis, "channels")
-    return reply({"id": copy_id})
+    return reply(CopyView(copy_id))
 
 
 async def fix_abilities(services: Services, request: Request, actor: Actor) -> Response:
@@ -412,7 +415,7 @@ async def reveal_key(services: Services, request: Request, actor: Actor) -> Resp
     row = await get_row(services, path_id(request))
     async with services.engine.begin() as db:
         await audit(db, actor, "channel.reveal_key", "channel", row.id)
-    return reply({"key": services.vault.unseal(row.key or "")})
+    return reply(ChannelKeyView(services.vault.unseal(row.key or "")))
 
 
 ROUTES = (
@@ -432,6 +435,6 @@ ROUTES = (
     Route("POST", "/api/channel/tag/enabled", Role.ADMIN, None, enable_tag, body=TagBody),
     Route("POST", "/api/channel/tag/disabled", Role.ADMIN, None, disable_tag, body=TagBody),
     Route("PUT", "/api/channel/tag", Role.ADMIN, None, update_tag, body=TagBody),
-    Route("POST", "/api/channel/copy/:id", Role.ADMIN, dict[str, int], copy_channel, query=("suffix", "reset_balance")),
-    Route("POST", "/api/channel/:id/key", Role.ROOT, dict[str, str], reveal_key, fresh=True),
+    Route("POST", "/api/channel/copy/:id", Role.ADMIN, CopyView, copy_channel, query=("suffix", "reset_balance")),
+    Route("POST", "/api/channel/:id/key", Role.ROOT, ChannelKeyView, reveal_key, fresh=True),
 )  # fmt: skip

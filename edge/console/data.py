@@ -6,7 +6,7 @@ from blacksheep import Request, Response
 from msgspec import Struct
 from sqlalchemy import func, select
 
-from edge.console.calls import query, reply
+from edge.console.calls import query, reply_rows
 from edge.console.envelope import Refusal
 from edge.console.paging import read_int
 from edge.console.routes import Actor, Role, Route
@@ -49,7 +49,7 @@ async def list_data(services: Services, request: Request, actor: Actor) -> Respo
     start, end = _range(request)
     within = (QuotaData.created_at >= start, QuotaData.created_at <= (end or 2**62))
     if username:
-        return await _rows(services, (*within, QuotaData.username == username))
+        return await _rows(services, request, (*within, QuotaData.username == username))
     sums = [func.sum(column) for column in (QuotaData.token_used, QuotaData.count, QuotaData.quota)]
     statement = (
         select(QuotaData.model_name, QuotaData.created_at, *sums)
@@ -59,7 +59,9 @@ async def list_data(services: Services, request: Request, actor: Actor) -> Respo
     )
     async with services.engine.connect() as db:
         rows = (await db.execute(statement)).all()
-    return reply([DataRow(0, 0, "", row[0] or "", row[1] or 0, int(row[2]), int(row[3]), int(row[4])) for row in rows])
+    return reply_rows(
+        request, [DataRow(0, 0, "", row[0] or "", row[1] or 0, int(row[2]), int(row[3]), int(row[4])) for row in rows]
+    )
 
 
 async def list_users(services: Services, request: Request, actor: Actor) -> Response:
@@ -75,7 +77,7 @@ async def list_users(services: Services, request: Request, actor: Actor) -> Resp
     )
     async with services.engine.connect() as db:
         rows = (await db.execute(statement)).all()
-    return reply([UserSums(row[0] or "", int(row[1]), int(row[2]), int(row[3])) for row in rows])
+    return reply_rows(request, [UserSums(row[0] or "", int(row[1]), int(row[2]), int(row[3])) for row in rows])
 
 
 async def list_own_data(services: Services, request: Request, actor: Actor) -> Response:
@@ -84,29 +86,30 @@ async def list_own_data(services: Services, request: Request, actor: Actor) -> R
     if end - start > OWN_RANGE_S_MAX:
         raise Refusal("range_too_long", "The range may be thirty days at most.", highest_s=OWN_RANGE_S_MAX)
     within = (QuotaData.created_at >= start, QuotaData.created_at <= (end or 2**62))
-    return await _rows(services, (*within, QuotaData.user_id == actor.id))
+    return await _rows(services, request, (*within, QuotaData.user_id == actor.id))
 
 
-async def _rows(services: Services, where: tuple[Any, ...]) -> Response:
+async def _rows(services: Services, request: Request, where: tuple[Any, ...]) -> Response:
     async with services.engine.connect() as db:
         found = select(*QuotaData.__table__.columns).where(*where).order_by(QuotaData.created_at)
         rows = (await db.execute(found)).mappings().all()
-    return reply(
+    return reply_rows(
+        request,
         [
             DataRow(
                 row["id"], row["user_id"] or 0, row["username"] or "", row["model_name"] or "", row["created_at"] or 0,
                 row["token_used"] or 0, row["count"] or 0, row["quota"] or 0,
             )
             for row in rows
-        ]
+        ],
     )  # fmt: skip
 
 
 ROUTES = (
     Route("GET", "/api/data/", Role.ADMIN, list[DataRow], list_data,
-          query=("start_timestamp", "end_timestamp", "username")),
+          query=("start_timestamp", "end_timestamp", "username", "envelope")),
     Route("GET", "/api/data/users", Role.ADMIN, list[UserSums], list_users,
-          query=("start_timestamp", "end_timestamp")),
+          query=("start_timestamp", "end_timestamp", "envelope")),
     Route("GET", "/api/data/self", Role.USER, list[DataRow], list_own_data,
-          query=("start_timestamp", "end_timestamp")),
+          query=("start_timestamp", "end_timestamp", "envelope")),
 )  # fmt: skip

@@ -1,9 +1,12 @@
 """The one shape of a console reply: success, message, data, and for errors a stable code with its facts."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import msgspec
+from msgspec import Struct
+
+T = TypeVar("T")
 
 
 class Refusal(Exception):
@@ -12,6 +15,13 @@ class Refusal(Exception):
     def __init__(self, code: str, message: str, *, status: int = 200, **params: Any) -> None:
         super().__init__(message)
         self.code, self.message, self.status, self.params = code, message, status, params
+
+
+class Bare(Struct, Generic[T]):
+    """A reply without `message`, as some routes of the predecessors answer."""
+
+    success: bool
+    data: T
 
 
 _encode = msgspec.json.Encoder().encode

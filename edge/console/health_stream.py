@@ -70,4 +70,4 @@ async def watch(services: Services) -> AsyncIterator[bytes]:
         await asyncio.sleep(LOOK_S)
 
 
-ROUTES = (Route("GET", "/api/health/stream", Role.ADMIN, None, stream),)
+ROUTES = (Route("GET", "/api/health/stream", Role.ADMIN, None, stream, media="text/event-stream"),)

@@ -10,7 +10,7 @@ from blacksheep import Content, Request, Response
 from msgspec import Struct
 from sqlalchemy import ColumnElement, and_, delete, func, literal_column, or_, select
 
-from edge.console.calls import TRUE, client_address, header, query, reply
+from edge.console.calls import TRUE, client_address, header, query, reply, reply_rows
 from edge.console.envelope import Refusal
 from edge.console.journal import audit
 from edge.console.limits import admit
@@ -210,20 +210,20 @@ async def search_logs(services: Services, request: Request, actor: Actor) -> Res
     """The newest hundred rows by type or by the beginning of their text."""
     keyword = query(request, "keyword")
     where = or_(Log.type == read_int(keyword), Log.content.startswith(keyword, autoescape=True))
-    return await _newest(services, [where], admin=True)
+    return await _newest(services, request, [where], admin=True)
 
 
 async def search_own_logs(services: Services, request: Request, actor: Actor) -> Response:
     """The newest hundred own rows by type."""
     where = [Log.user_id == actor.id, Log.type == read_int(query(request, "keyword"))]
-    return await _newest(services, where, admin=False)
+    return await _newest(services, request, where, admin=False)
 
 
-async def _newest(services: Services, where: list[ColumnElement[bool]], *, admin: bool) -> Response:
+async def _newest(services: Services, request: Request, where: list[ColumnElement[bool]], *, admin: bool) -> Response:
     async with services.log_engine.connect() as db:
         found = select(*COLUMNS).where(*where).order_by(*NEWEST).limit(SEARCH_ROWS_MAX)
         rows = (await db.execute(found)).all()
-    return reply([_view(row, admin=admin, masked_id=not admin) for row in rows])
+    return reply_rows(request, [_view(row, admin=admin, masked_id=not admin) for row in rows])
 
 
 async def get_stat(services: Services, request: Request, actor: Actor) -> Response:
@@ -332,12 +332,12 @@ _PAGE = ("p", "page_size", "before_id")
 ROUTES = (
     Route("GET", "/api/log/", Role.ADMIN, LogPage, list_logs, query=(*_ALL, *_PAGE)),
     Route("GET", "/api/log/self", Role.USER, LogPage, list_own_logs, query=(*_OWN, *_PAGE)),
-    Route("GET", "/api/log/search", Role.ADMIN, list[LogView], search_logs, query=("keyword",)),
-    Route("GET", "/api/log/self/search", Role.USER, list[LogView], search_own_logs, query=("keyword",)),
+    Route("GET", "/api/log/search", Role.ADMIN, list[LogView], search_logs, query=("keyword", "envelope")),
+    Route("GET", "/api/log/self/search", Role.USER, list[LogView], search_own_logs, query=("keyword", "envelope")),
     Route("GET", "/api/log/stat", Role.ADMIN, Rates, get_stat, query=_ALL),
     Route("GET", "/api/log/self/stat", Role.USER, Rates, get_own_stat, query=_OWN),
     Route("GET", "/api/log/token", Role.VISITOR, list[LogView], list_token_logs, query=("key", "before_id")),
-    Route("GET", "/api/log/export", Role.ROOT, None, export_logs, query=_ALL),
-    Route("GET", "/api/log/self/export", Role.USER, None, export_own_logs, query=_OWN),
+    Route("GET", "/api/log/export", Role.ROOT, None, export_logs, query=_ALL, media="text/csv"),
+    Route("GET", "/api/log/self/export", Role.USER, None, export_own_logs, query=_OWN, media="text/csv"),
     Route("DELETE", "/api/log/", Role.ROOT, int, delete_logs, query=("target_timestamp", "include_financial")),
 )

@@ -2,14 +2,13 @@
 
 from typing import Any
 
-import msgspec
 from blacksheep import Content, Request, Response
 from msgspec import UNSET, Struct, UnsetType
 from sqlalchemy import select
 
 from edge.console.access import find_actor
-from edge.console.calls import header, reply
-from edge.console.envelope import Refusal
+from edge.console.calls import answer, header, reply
+from edge.console.envelope import Bare, Refusal
 from edge.console.key_access import KeyHolder, find_holder, write_key_error
 from edge.console.routes import Actor, Role, Route
 from edge.services import Services
@@ -44,6 +43,32 @@ class PriceRow(Struct):
     enable_groups: list[str] | UnsetType = UNSET
 
 
+class ListedModelView(Struct):
+    """A model in OpenAI's form."""
+
+    id: str
+    object: str
+    created: int
+    owned_by: str
+    permission: list[dict[str, Any]]
+    root: str
+    parent: str | None = None
+
+
+class PricingReply(Struct):
+    """`group_ratio` and `usable_group` (with descriptions): of the groups that the caller may use."""
+
+    success: bool
+    data: list[PriceRow]
+    group_ratio: dict[str, float]
+    usable_group: dict[str, str]
+
+
+class GroupView(Struct):
+    ratio: float
+    desc: str
+
+
 def usable_groups(options: Options, own: str) -> dict[str, str]:
     """Groups that a user may choose, with their descriptions."""
     found = {name: str(text) for name, text in options.user_usable_groups.items() if name in options.group_ratio}
@@ -59,11 +84,8 @@ async def models_of(services: Services, groups: set[str]) -> list[str]:
         return sorted((await db.execute(found)).scalars())
 
 
-def view_model(name: str) -> dict[str, Any]:
-    return {
-        "id": name, "object": "model", "created": CREATED_S, "owned_by": owner_of(name),
-        "permission": [PERMISSION], "root": name, "parent": None,
-    }  # fmt: skip
+def view_model(name: str) -> ListedModelView:
+    return ListedModelView(name, "model", CREATED_S, owner_of(name), [PERMISSION], name)
 
 
 async def list_by_type(services: Services, request: Request, actor: Actor) -> Response:
@@ -74,24 +96,20 @@ async def list_by_type(services: Services, request: Request, actor: Actor) -> Re
         models = model_lists()[held.same_as].models if held.same_as else held.models
         if number and models:
             found[str(number)] = list(models)
-    return _bare({"success": True, "data": found})
+    return answer(Bare(True, found))
 
 
 async def list_built_in(services: Services, request: Request, actor: Actor) -> Response:
     """All built-in models."""
     names = dict.fromkeys(name for held in model_lists().values() for name in held.models)
-    return _bare({"success": True, "data": [view_model(name) for name in names]})
+    return answer(Bare(True, [view_model(name) for name in names]))
 
 
 async def list_enabled(services: Services, request: Request, actor: Actor) -> Response:
     """Names of all models that an enabled channel offers."""
     async with services.engine.connect() as db:
         found = await db.execute(select(Ability.model).where(Ability.enabled.is_(True)).distinct())
-        return _bare({"success": True, "data": sorted(found.scalars())})
-
-
-def _bare(value: Any) -> Response:
-    return Response(200, content=Content(b"application/json", msgspec.json.encode(value)))
+        return answer(Bare(True, sorted(found.scalars())))
 
 
 async def get_pricing(services: Services, request: Request, actor: Actor) -> Response:
@@ -109,8 +127,7 @@ async def get_pricing(services: Services, request: Request, actor: Actor) -> Res
             groups.setdefault(model, []).append(group)
     rows = [_price_row(options, model, sorted(groups[model])) for model in sorted(groups)]
     ratios = {name: float(options.group_ratio[name]) for name in usable}
-    body = {"success": True, "data": rows, "group_ratio": ratios, "usable_group": usable}
-    return _bare(body)
+    return answer(PricingReply(True, rows, ratios, usable))
 
 
 def _price_row(options: Options, model: str, groups: list[str]) -> PriceRow:
@@ -141,7 +158,7 @@ async def list_for_key(services: Services, request: Request, actor: Actor) -> Re
         return _listed("gemini", names)
     if header(request, b"anthropic-version"):
         return _listed("claude", names)
-    return _cors(_bare({"success": True, "object": "list", "data": [view_model(name) for name in names]}))
+    return _cors(answer({"success": True, "object": "list", "data": [view_model(name) for name in names]}))
 
 
 def _listed(dialect: str, names: list[str]) -> Response:
@@ -169,7 +186,7 @@ async def get_for_key(services: Services, request: Request, actor: Actor) -> Res
     if header(request, b"anthropic-version"):
         body = get_dialect("claude").write_model(ListedModel(name, CREATED_S, owner_of(name)))
         return _cors(Response(200, content=Content(b"application/json", body)))
-    return _cors(_bare(view_model(name)))
+    return _cors(answer(view_model(name)))
 
 
 async def list_own(services: Services, request: Request, actor: Actor) -> Response:
@@ -196,20 +213,20 @@ async def list_public_groups(services: Services, request: Request, actor: Actor)
 def _groups(services: Services, own: str) -> Response:
     options = services.snapshots.current.options
     usable = usable_groups(options, own)
-    return reply({name: {"ratio": float(options.group_ratio[name]), "desc": text} for name, text in usable.items()})
+    return reply({name: GroupView(float(options.group_ratio[name]), text) for name, text in usable.items()})
 
 
 ROUTES = (
-    Route("GET", "/api/models", Role.USER, dict[str, list[str]], list_by_type),
-    Route("GET", "/api/channel/models", Role.ADMIN, list[dict[str, Any]], list_built_in),
-    Route("GET", "/api/channel/models_enabled", Role.ADMIN, list[str], list_enabled),
-    Route("GET", "/api/pricing", Role.VISITOR, list[PriceRow], get_pricing),
+    Route("GET", "/api/models", Role.USER, None, list_by_type, answer=Bare[dict[str, list[str]]]),
+    Route("GET", "/api/channel/models", Role.ADMIN, None, list_built_in, answer=Bare[list[ListedModelView]]),
+    Route("GET", "/api/channel/models_enabled", Role.ADMIN, None, list_enabled, answer=Bare[list[str]]),
+    Route("GET", "/api/pricing", Role.VISITOR, None, get_pricing, answer=PricingReply),
     Route("GET", "/api/user/models", Role.USER, list[str], list_own),
     Route("GET", "/api/user/available_models", Role.USER, list[str], list_of_own_group),
-    Route("GET", "/api/user/self/groups", Role.USER, dict[str, Any], list_own_groups),
-    Route("GET", "/api/user/groups", Role.VISITOR, dict[str, Any], list_public_groups),
-    Route("GET", "/v1/models", Role.VISITOR, list[dict[str, Any]], list_for_key),
-    Route("GET", "/v1/models/:model", Role.VISITOR, dict[str, Any], get_for_key),
-    Route("GET", "/v1beta/models", Role.VISITOR, list[dict[str, Any]], list_for_key),
-    Route("GET", "/v1beta/models/:model", Role.VISITOR, dict[str, Any], get_for_key),
+    Route("GET", "/api/user/self/groups", Role.USER, dict[str, GroupView], list_own_groups),
+    Route("GET", "/api/user/groups", Role.VISITOR, dict[str, GroupView], list_public_groups),
+    Route("GET", "/v1/models", Role.VISITOR, None, list_for_key, answer=dict[str, Any], key=True),
+    Route("GET", "/v1/models/:model", Role.VISITOR, None, get_for_key, answer=dict[str, Any], key=True),
+    Route("GET", "/v1beta/models", Role.VISITOR, None, list_for_key, answer=dict[str, Any], key=True),
+    Route("GET", "/v1beta/models/:model", Role.VISITOR, None, get_for_key, answer=dict[str, Any], key=True),
 )

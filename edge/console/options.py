@@ -41,7 +41,7 @@ class OptionBody(Struct):
     value: str | bool | int | float
 
 
-class BatchBody(Struct):
+class OptionsBody(Struct):
     items: list[OptionBody]
 
 
@@ -128,7 +128,7 @@ async def put_option(services: Services, request: Request, actor: Actor) -> Resp
 
 async def put_options(services: Services, request: Request, actor: Actor) -> Response:
     """Write several settings, all or none."""
-    items = (await read_body(request, BatchBody)).items
+    items = (await read_body(request, OptionsBody)).items
     if len(items) > ITEMS_MAX:
         raise Refusal("too_many_items", "Too many settings at once.", highest=ITEMS_MAX)
     return await _write(services, actor, {item.key: _text(item.value) for item in items})
@@ -155,7 +155,7 @@ ROUTES = (
     Route("GET", "/api/option/", Role.ROOT, list[OptionView], list_options, query=("with_secrets_state",)),
     Route("GET", "/api/option/specs", Role.ROOT, list[OptionSpecView], list_specs),
     Route("PUT", "/api/option/", Role.ROOT, None, put_option, body=OptionBody),
-    Route("PUT", "/api/option/batch", Role.ROOT, None, put_options, body=BatchBody),
+    Route("PUT", "/api/option/batch", Role.ROOT, None, put_options, body=OptionsBody),
     Route("POST", "/api/option/rest_model_ratio", Role.ROOT, None, reset_model_ratio),
     Route("POST", "/api/option/reset_model_ratio", Role.ROOT, None, reset_model_ratio),
     Route("GET", "/api/group/", Role.ADMIN, list[str], list_groups),

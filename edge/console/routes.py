@@ -1,10 +1,9 @@
-"""One declaration per route: the server's handler and the OpenAPI document both come from it."""
+"""One declaration per route: the server's handler and the OpenAPI document (edge.console.openapi) come from it."""
 
 from collections.abc import Awaitable, Callable
 from enum import IntEnum
 from typing import Any
 
-import msgspec
 from blacksheep import Request, Response
 from msgspec import Struct
 
@@ -40,8 +39,9 @@ Handler = Callable[[Services, Request, Actor], Awaitable[Response]]
 class Route(Struct, frozen=True):
     """`path` as BlackSheep writes it (`:id`); `returns` is the type of the reply's `data`, `body` that of the request's.
 
-    `fresh`: cookie callers must have given their password within ten minutes. `critical`: counts under the strict
-    limit per address.
+    `query`: `name` or `name:type`, the type where it is not the usual one of the name. `fresh`: cookie callers must have
+    given their password within ten minutes. `critical`: counts under the strict limit per address. `answer`: type of the
+    whole body of a reply without the envelope; `media`: its kind where it is not JSON. `key`: a relay token opens it.
     """
 
     method: str
@@ -53,31 +53,6 @@ class Route(Struct, frozen=True):
     query: tuple[str, ...] = ()
     fresh: bool = False
     critical: bool = False
-
-
-def write_openapi(routes: tuple[Route, ...]) -> bytes:
-    """The OpenAPI 3.1 document of exactly these routes."""
-    types = [route.returns for route in routes] + [route.body for route in routes]
-    schemas, components = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
-    paths: dict[str, dict[str, Any]] = {}
-    for route, schema, body in zip(routes, schemas, schemas[len(routes) :], strict=False):
-        reply = {
-            "type": "object",
-            "required": ["success", "message"],
-            "properties": {"success": {"type": "boolean"}, "message": {"type": "string"}, "data": schema},
-        }
-        answer = {"description": "Envelope", "content": {"application/json": {"schema": reply}}}
-        operation: dict[str, Any] = {"summary": route.handler.__doc__, "x-role": route.role.name}
-        operation["responses"] = {"200": answer}
-        if route.query:
-            operation["parameters"] = [{"name": n, "in": "query", "schema": {"type": "string"}} for n in route.query]
-        if route.body is not None:
-            operation["requestBody"] = {"content": {"application/json": {"schema": body}}}
-        paths.setdefault(route.path, {})[route.method.lower()] = operation
-    document = {
-        "openapi": "3.1.0",
-        "info": {"title": "MedusaXD API", "version": "1"},
-        "paths": paths,
-        "components": {"schemas": components},
-    }
-    return msgspec.json.encode(document)
+    answer: Any = None
+    media: str = "application/json"
+    key: bool = False

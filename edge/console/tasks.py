@@ -3,12 +3,11 @@
 from typing import Any
 
 import msgspec
-from blacksheep import Content, Request, Response
+from blacksheep import Request, Response
 from msgspec import Struct
 from sqlalchemy import func, select
 
-from edge.console.calls import TRUE, query, reply
-from edge.console.envelope import write_success
+from edge.console.calls import TRUE, query, reply_rows
 from edge.console.paging import Family, read_int, read_page
 from edge.console.routes import Actor, Role, Route
 from edge.services import Services
@@ -111,16 +110,6 @@ async def _rows(services: Services, request: Request, model: Any, where: list[An
     return list(rows), int(total), page
 
 
-def _answer(request: Request, items: list[Any], total: int, page: Any) -> Response:
-    """A bare list, as older front-ends want it, or a page with `envelope`; the total is in a header either way."""
-    if query(request, "envelope") in TRUE:
-        response = reply(page.wrap(items, total))
-    else:
-        response = Response(200, content=Content(b"application/json", write_success(items)))
-    response.add_header(b"X-Total-Count", str(total).encode())
-    return response
-
-
 def _drawing_filters(request: Request) -> list[Any]:
     where: list[Any] = []
     if mj_id := query(request, "mj_id"):
@@ -157,7 +146,7 @@ async def _drawings(services: Services, request: Request, own: list[Any]) -> Res
     rows, total, page = await _rows(services, request, Midjourney, [*own, *_drawing_filters(request)])
     options = services.snapshots.current.options
     forward = options.server_address if options.mj_forward_url_enabled else ""
-    return _answer(request, [_drawing(row, forward) for row in rows], total, page)
+    return reply_rows(request, [_drawing(row, forward) for row in rows], total=total, page=page)
 
 
 async def list_drawings(services: Services, request: Request, actor: Actor) -> Response:
@@ -173,13 +162,13 @@ async def list_own_drawings(services: Services, request: Request, actor: Actor) 
 async def list_tasks(services: Services, request: Request, actor: Actor) -> Response:
     """One page of everybody's tasks, the newest first. Times of the filter in s."""
     rows, total, page = await _rows(services, request, Task, _task_filters(request))
-    return _answer(request, [_task(row, own=False) for row in rows], total, page)
+    return reply_rows(request, [_task(row, own=False) for row in rows], total=total, page=page)
 
 
 async def list_own_tasks(services: Services, request: Request, actor: Actor) -> Response:
     """One page of the own tasks, the newest first; their channels are not told."""
     rows, total, page = await _rows(services, request, Task, [Task.user_id == actor.id, *_task_filters(request)])
-    return _answer(request, [_task(row, own=True) for row in rows], total, page)
+    return reply_rows(request, [_task(row, own=True) for row in rows], total=total, page=page)
 
 
 _TIMES = ("p", "page_size", "envelope", "channel_id", "start_timestamp", "end_timestamp")
@@ -187,7 +176,7 @@ ROUTES = (
     Route("GET", "/api/mj/", Role.ADMIN, list[DrawingView], list_drawings, query=(*_TIMES, "mj_id")),
     Route("GET", "/api/mj/self", Role.USER, list[DrawingView], list_own_drawings, query=(*_TIMES, "mj_id")),
     Route("GET", "/api/task/", Role.ADMIN, list[TaskView], list_tasks,
-          query=(*_TIMES, "platform", "task_id", "status", "action")),
+          query=(*_TIMES, "platform", "task_id", "status:string", "action")),
     Route("GET", "/api/task/self", Role.USER, list[TaskView], list_own_tasks,
-          query=(*_TIMES, "platform", "task_id", "status", "action")),
+          query=(*_TIMES, "platform", "task_id", "status:string", "action")),
 )  # fmt: skip

@@ -10,12 +10,12 @@ from blacksheep import Request, Response
 from msgspec import UNSET, Struct, UnsetType
 from sqlalchemy import func, insert, select, update
 
-from edge.console.calls import TRUE, path_id, query, read_body, reply
+from edge.console.calls import path_id, query, read_body, reply, reply_rows
 from edge.console.envelope import Refusal
 from edge.console.journal import audit
 from edge.console.new_user import random_text
 from edge.console.objects import TOKEN_COLUMNS, TokenView, view_token
-from edge.console.paging import Family, read_page
+from edge.console.paging import Family, Page, read_page
 from edge.console.routes import Actor, Role, Route
 from edge.services import Services
 from schema.ledger import signals
@@ -51,7 +51,7 @@ class KeyView(Struct):
     key: str
 
 
-class BatchBody(Struct):
+class TokenBatchBody(Struct):
     ids: list[int]
     action: str
     expired_time: int = -1  # of `extend`
@@ -135,7 +135,7 @@ def read_values(services: Services, actor: Actor, body: TokenBody) -> dict[str, 
 async def list_tokens(services: Services, request: Request, actor: Actor) -> Response:
     """One page of the own tokens, the newest first."""
     page = read_page(Family.TOKENS, p=query(request, "p"), size=query(request, "size"))
-    return await _rows(services, request, actor, (), page.size, page.offset, page.number)
+    return await _rows(services, request, actor, (), page)
 
 
 async def search_tokens(services: Services, request: Request, actor: Actor) -> Response:
@@ -148,21 +148,18 @@ async def search_tokens(services: Services, request: Request, actor: Actor) -> R
         if len(key) < 8:
             raise Refusal("key_part_too_short", "Give 8 or more characters of the key.")
         conditions.append(Token.key.contains(key, autoescape=True))
-    return await _rows(services, request, actor, tuple(conditions), SEARCH_ROWS_MAX, 0, 0)
+    return await _rows(services, request, actor, tuple(conditions), Page(0, SEARCH_ROWS_MAX, 0))
 
 
 async def _rows(
-    services: Services, request: Request, actor: Actor, conditions: tuple[Any, ...], size: int, offset: int, number: int
+    services: Services, request: Request, actor: Actor, conditions: tuple[Any, ...], page: Page
 ) -> Response:
     where = (*_own(actor), *conditions)
     async with services.engine.connect() as db:
         total = (await db.execute(select(func.count()).select_from(Token).where(*where))).scalar_one()
-        found = select(*TOKEN_COLUMNS).where(*where).order_by(Token.id.desc()).limit(size).offset(offset)
+        found = select(*TOKEN_COLUMNS).where(*where).order_by(Token.id.desc()).limit(page.size).offset(page.offset)
         items = [_view(services, row) for row in (await db.execute(found)).all()]
-    wrapped = {"items": items, "total": total, "page": number, "page_size": size}
-    response = reply(wrapped if query(request, "envelope") in TRUE else items)
-    response.add_header(b"X-Total-Count", str(total).encode())
-    return response
+    return reply_rows(request, items, total=total, page=page)
 
 
 async def get_token(services: Services, request: Request, actor: Actor) -> Response:
@@ -259,7 +256,7 @@ async def reveal_key(services: Services, request: Request, actor: Actor) -> Resp
 
 async def batch(services: Services, request: Request, actor: Actor) -> Response:
     """Delete, enable, disable, extend or regroup own tokens; each succeeds or fails alone."""
-    body = await read_body(request, BatchBody)
+    body = await read_body(request, TokenBatchBody)
     if body.action not in ("delete", "enable", "disable", "extend", "group") or len(body.ids) > BATCH_MAX:
         raise Refusal("batch_invalid", "This cannot be done to tokens.", highest=BATCH_MAX)
     report = BatchReport([], [])
@@ -273,7 +270,7 @@ async def batch(services: Services, request: Request, actor: Actor) -> Response:
     return reply(report)
 
 
-def _batch_values(services: Services, actor: Actor, row: Any, body: BatchBody) -> dict[str, Any]:
+def _batch_values(services: Services, actor: Actor, row: Any, body: TokenBatchBody) -> dict[str, Any]:
     match body.action:
         case "delete":
             return {"deleted_at": datetime.now(UTC)}
@@ -286,8 +283,10 @@ def _batch_values(services: Services, actor: Actor, row: Any, body: BatchBody) -
 
 ROUTES = (
     Route("GET", "/api/token/", Role.USER, list[TokenView], list_tokens, query=("p", "size", "envelope")),
-    Route("GET", "/api/token/search", Role.USER, list[TokenView], search_tokens, query=("keyword", "token")),
-    Route("POST", "/api/token/batch", Role.USER, BatchReport, batch, body=BatchBody),
+    Route(
+        "GET", "/api/token/search", Role.USER, list[TokenView], search_tokens, query=("keyword", "token", "envelope")
+    ),
+    Route("POST", "/api/token/batch", Role.USER, BatchReport, batch, body=TokenBatchBody),
     Route("GET", "/api/token/:id", Role.USER, TokenView, get_token),
     Route("POST", "/api/token/", Role.USER, TokenView, create_token, body=TokenBody),
     Route("PUT", "/api/token/", Role.USER, TokenView, update_token, body=TokenBody, query=("status_only",)),

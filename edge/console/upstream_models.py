@@ -1,12 +1,11 @@
 """The models that an upstream offers: of a stored channel, or with a key that is not stored yet."""
 
-import msgspec
-from blacksheep import Content, Request, Response
+from blacksheep import Request, Response
 from msgspec import Struct
 
-from edge.console.calls import read_body, reply
+from edge.console.calls import answer, read_body, reply
 from edge.console.channel_tests import read_one
-from edge.console.envelope import Refusal
+from edge.console.envelope import Bare, Refusal
 from edge.console.routes import Actor, Role, Route
 from edge.services import Services
 from schema.dialects.providers.base import ChannelView
@@ -54,10 +53,10 @@ async def before_saving(services: Services, request: Request, actor: Actor) -> R
         found = await read_models(account, private=services.snapshots.current.options.channel_allow_private)
     except Failed as failed:
         raise Refusal("upstream_failed", str(failed), status=500, upstream_status=failed.status) from None
-    return Response(200, content=Content(b"application/json", msgspec.json.encode({"success": True, "data": found})))
+    return answer(Bare(True, found))
 
 
 ROUTES = (
     Route("GET", "/api/channel/fetch_models/:id", Role.ADMIN, list[str], of_channel),
-    Route("POST", "/api/channel/fetch_models", Role.ADMIN, list[str], before_saving, body=WhereBody),
+    Route("POST", "/api/channel/fetch_models", Role.ADMIN, None, before_saving, body=WhereBody, answer=Bare[list[str]]),
 )

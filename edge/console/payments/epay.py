@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl
 import msgspec
 import structlog
 from blacksheep import Content, Request, Response
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from edge.console.calls import read_body
 from edge.console.envelope import Refusal
@@ -30,6 +30,28 @@ class AmountBody(Struct):
 
     amount: int
     top_up_code: str = ""
+
+
+class PriceReply(Struct):
+    """`message` is `success` or `error`, `data` the price or the text of the error."""
+
+    message: str
+    success: bool
+    data: str
+    currency: str | UnsetType = UNSET
+    code: str | UnsetType = UNSET
+    params: dict[str, Any] | UnsetType = UNSET
+
+
+class PayReply(Struct):
+    """`data`: the fields of the form that the browser posts to `url`, or the text of the error."""
+
+    message: str
+    success: bool
+    data: dict[str, str] | str
+    url: str | UnsetType = UNSET
+    code: str | UnsetType = UNSET
+    params: dict[str, Any] | UnsetType = UNSET
 
 
 class PayBody(Struct):
@@ -160,8 +182,8 @@ async def _read_parameters(request: Request) -> dict[str, str]:
 
 
 ROUTES = (
-    Route("POST", "/api/user/amount", Role.USER, str, get_amount, body=AmountBody),
-    Route("POST", "/api/user/pay", Role.USER, dict[str, str], pay, body=PayBody),
-    Route("GET", "/api/user/epay/notify", Role.VISITOR, str, notify),
-    Route("POST", "/api/user/epay/notify", Role.VISITOR, str, notify),
+    Route("POST", "/api/user/amount", Role.USER, None, get_amount, body=AmountBody, answer=PriceReply),
+    Route("POST", "/api/user/pay", Role.USER, None, pay, body=PayBody, answer=PayReply),
+    Route("GET", "/api/user/epay/notify", Role.VISITOR, None, notify, media="text/plain"),
+    Route("POST", "/api/user/epay/notify", Role.VISITOR, None, notify, media="text/plain"),
 )

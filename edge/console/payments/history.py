@@ -129,7 +129,7 @@ async def grant(services: Services, request: Request, actor: Actor) -> Response:
     return reply()
 
 
-_LIST = ("p", "page_size", "status", "keyword")
+_LIST = ("p", "page_size", "status:string", "keyword")
 ROUTES = (
     Route("GET", "/api/user/topups", Role.USER, OrderPage, list_own, query=_LIST),
     Route("GET", "/api/topups", Role.ADMIN, OrderPage, list_all, query=(*_LIST, "user_id")),

@@ -1,17 +1,18 @@
 """Top-up through Stripe Checkout: the price, the order as a session at Stripe, the signed webhook."""
 
 import time
+from typing import Any
 
 import httpx
 import msgspec
 import structlog
 from blacksheep import Content, Request, Response
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from edge.console.calls import header, read_body
 from edge.console.envelope import Refusal
 from edge.console.payments import orders
-from edge.console.payments.epay import AmountBody, tell, tell_refusal
+from edge.console.payments.epay import AmountBody, PriceReply, tell, tell_refusal
 from edge.console.payments.orders import Claim, Result
 from edge.console.routes import Actor, Role, Route
 from edge.services import Services
@@ -27,11 +28,21 @@ MINUTES_MIN, MINUTES_MAX = 31, 23 * 60  # Stripe takes 30 minutes to 24 hours fr
 TIMEOUT_S = 20
 
 
-class SessionView(Struct):
+class CheckoutView(Struct):
     """Where the browser goes to pay."""
 
     pay_link: str
     trade_no: str
+
+
+class CheckoutReply(Struct):
+    """`message` is `success` or `error`, `data` the payment page or the text of the error."""
+
+    message: str
+    success: bool
+    data: CheckoutView | str
+    code: str | UnsetType = UNSET
+    params: dict[str, Any] | UnsetType = UNSET
 
 
 def is_configured(options: Options) -> bool:
@@ -69,7 +80,7 @@ async def pay(services: Services, request: Request, actor: Actor) -> Response:
     return tell(view)
 
 
-async def _pay(services: Services, actor: Actor, amount: int) -> SessionView:
+async def _pay(services: Services, actor: Actor, amount: int) -> CheckoutView:
     """A fixed price of Stripe's is used where the group pays the plain price and the amount is whole USD. It says what
     is due, and the order is changed to that; otherwise we say it, and Stripe must repeat it."""
     options = services.snapshots.current.options
@@ -90,7 +101,7 @@ async def _pay(services: Services, actor: Actor, amount: int) -> SessionView:
     }
     repeated = await orders.find_repeated(services, order)
     if repeated is not None and repeated.detail:
-        return SessionView(repeated.detail, repeated.trade_no)
+        return CheckoutView(repeated.detail, repeated.trade_no)
     minutes = min(max(options.top_up_order_minutes, MINUTES_MIN), MINUTES_MAX)
     priced = {**order, "money_minor": offer.money_minor, "merchant": ""}
     trade_no = await orders.insert_order(services, priced, usd=offer.usd, minutes=minutes)
@@ -104,7 +115,7 @@ async def _pay(services: Services, actor: Actor, amount: int) -> SessionView:
         services, trade_no, provider_trade_no=session.id, money_minor=session.amount_total,
         currency=(session.currency or "").upper(), merchant=stripe.merchant_of(session.livemode), detail=session.url,
     )  # fmt: skip
-    return SessionView(session.url, trade_no)
+    return CheckoutView(session.url, trade_no)
 
 
 async def _create(
@@ -181,7 +192,7 @@ def _answer(status: int, text: str) -> Response:
 
 
 ROUTES = (
-    Route("POST", "/api/user/stripe/amount", Role.USER, str, get_amount, body=AmountBody),
-    Route("POST", "/api/user/stripe/pay", Role.USER, SessionView, pay, body=AmountBody),
-    Route("POST", "/api/stripe/webhook", Role.VISITOR, str, webhook),
+    Route("POST", "/api/user/stripe/amount", Role.USER, None, get_amount, body=AmountBody, answer=PriceReply),
+    Route("POST", "/api/user/stripe/pay", Role.USER, None, pay, body=AmountBody, answer=CheckoutReply),
+    Route("POST", "/api/stripe/webhook", Role.VISITOR, None, webhook, media="text/plain"),
 )

@@ -1,5 +1,6 @@
 """The real application over ASGI: sanitised texts, both spellings of a path, unknown paths, the document."""
 
+import re
 from types import SimpleNamespace
 
 import httpx
@@ -36,4 +37,17 @@ async def test_unknown_path(client):
 async def test_document_lists_every_route(client):
     document = (await client.get("/api/openapi.json")).json()
     listed = {(m.upper(), path) for path, item in document["paths"].items() for m in item}
-    assert listed == {(route.method, route.path) for route in ROUTES}
+    assert listed == {(route.method, re.sub(r":(\w+)", r"{\1}", route.path)) for route in ROUTES}
+
+
+async def test_pages_of_the_document_need_no_other_site(client):
+    page = await client.get("/docs")
+    assert page.headers["content-type"].startswith("text/html")
+    links = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+    assert links and all(link.startswith("/docs/") for link in links)
+    for link in links:
+        assert (await client.get(link)).status_code == 200, link
+    policy = page.headers["content-security-policy"]
+    assert "script-src 'self';" in policy and "default-src 'none'" in policy
+    assert (await client.get("/docs/swagger-editor.js")).status_code == 404
+    assert (await client.get("/openapi.json")).json()["openapi"].startswith("3.1")
