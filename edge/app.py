@@ -110,6 +110,7 @@ class Edge:
         background = (
             self.snapshots.run,
             self.relay.open.run,
+            self.relay.readers.run,
             self.realtime.keeper.run,
             self.health.sharing.run,
             self.settling.run,

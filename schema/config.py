@@ -64,6 +64,7 @@ class Config(Struct, frozen=True, kw_only=True):
     get_media_token_not_stream: bool = True
     max_file_download_mb: int = 20
     max_request_body_mb: int = 64
+    request_body_timeout_s: int = 300
     request_header_timeout_s: int = 30
     max_connections: int = 0
     dify_debug: bool = True
@@ -189,6 +190,7 @@ VARIABLES: tuple[Variable, ...] = (
     _v("MAX_FILE_DOWNLOAD_MB", "max_file_download_mb", "limit of a fetched file, MiB", 1, 4096),
     _v("MAX_REQUEST_BODY_MB", "max_request_body_mb", "limit of a request body, MiB", 1, 4096),
     _v("REQUEST_HEADER_TIMEOUT", "request_header_timeout_s", "to receive a request's head, seconds", 1, 600),
+    _v("REQUEST_BODY_TIMEOUT", "request_body_timeout_s", "to receive a relay call's body, seconds", 1, DAY_S),
     _v("MAX_CONNECTIONS", "max_connections", "open client connections of one edge process; 0 = no limit", 0, 1_000_000),
     _v("DIFY_DEBUG", "dify_debug", "relay Dify's workflow events as reasoning"),
     _v("AZURE_DEFAULT_API_VERSION", "azure_default_api_version", "when neither query nor channel names one"),

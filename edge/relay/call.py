@@ -27,7 +27,7 @@ from edge.relay.outgoing import Preparer
 from edge.relay.prompt import answer_count
 from edge.relay.rate_limit import Full, Limits, RateLimiter, Turn, limits_for
 from edge.relay.refusal import Refused, away, no_channel
-from edge.relay.request_body import drain, read_body
+from edge.relay.request_body import Readers, drain, unpack
 from edge.relay.retry import GiveUp, RetryPolicy, after_failure
 from edge.relay.routes import UNSERVED, Place
 from edge.relay.wanted import read_wanted, without_group
@@ -54,6 +54,7 @@ SHUTTING_DOWN = neutral.UpstreamError(
 )
 GONE = 499  # the client left
 DRAIN_S = 5.0  # for the rest of a body that nobody will look at
+DRAIN_BYTES = 256 << 20  # of it; a client that is cut off while it sends does not see why
 REASON_CHARS_MAX = 200  # of an upstream's message in our log
 SIGN_IN_TIMEOUT_S = 10.0  # at a provider whose calls need an access token
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -79,6 +80,7 @@ class Relay:
         self.settling, self.meters, self.health = settling, meters, health
         self.find_signed_in = find_signed_in  # the caller behind a browser's session
         self.tracing = open_tracing(config)
+        self.readers = Readers(config.request_body_timeout_s)
         self.draining = False  # the process is about to end: keep-alive connections are to move on
         self.http = Http1Client()
         self.proxied = ProxiedClient()
@@ -103,7 +105,7 @@ class Relay:
             await carry_out(call)
         except Refused as error:
             if not call.body_read and error.status != GONE:
-                await drain(receive, self.config.max_request_body_mb << 20, DRAIN_S)
+                await drain(receive, DRAIN_BYTES, DRAIN_S)
             await call.refuse(error.status, error.code, error.message, error.retry_after_s)
         except DialectError as error:
             await call.refuse(error.status, error.code, error.message)
@@ -134,8 +136,10 @@ async def carry_out(live: LiveCall) -> None:
         check_address(caller, _address_of(live))
     if live.mode == UNSERVED:
         raise Refused(501, "api_not_implemented", "API not implemented")
-    body = await read_body(live.receive, live.headers, relay.config.max_request_body_mb << 20)
+    bytes_max = relay.config.max_request_body_mb << 20
+    body = await relay.readers.read(live.receive, live.headers, bytes_max)
     live.body_read = True
+    body = unpack(body, live.headers, bytes_max)
     wanted = read_wanted(live.place, body, live.headers)
     if live.place.session:
         body = without_group(body)

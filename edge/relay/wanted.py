@@ -107,8 +107,9 @@ def _conversation(held: _Json) -> str:
 
 
 def _limit(held: _Json) -> int:
-    limit = max(held.max_tokens or 0, held.max_completion_tokens or 0, held.max_output_tokens or 0)
-    if limit > MAX_TOKENS_MAX or limit < 0:
+    limits = (held.max_tokens or 0, held.max_completion_tokens or 0, held.max_output_tokens or 0)
+    limit = max(limits)
+    if limit > MAX_TOKENS_MAX or min(limits) < 0:
         raise Refused(400, "invalid_text_request", "max_tokens is invalid")
     return limit
 

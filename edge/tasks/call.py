@@ -10,7 +10,7 @@ from msgspec import Struct
 from edge.client_address import find_client
 from edge.relay.callers import Caller
 from edge.relay.gate import authenticate, check_address
-from edge.relay.request_body import read_body
+from edge.relay.request_body import unpack
 from edge.relay.request_id import new_request_id
 from edge.snapshot import EdgeSnapshot
 from edge.tasks.callers import authenticate_reader, read_task_key
@@ -84,7 +84,8 @@ class TaskCall:
 
     async def raw_body(self) -> bytes:
         """Raises Refused."""
-        return await read_body(self.receive, self.headers, self.relay.config.max_request_body_mb << 20)
+        bytes_max = self.relay.config.max_request_body_mb << 20
+        return unpack(await self.relay.readers.read(self.receive, self.headers, bytes_max), self.headers, bytes_max)
 
     async def body(self) -> dict[str, Any]:
         """A JSON object; nothing at all counts as an empty one. Raises Refused, TaskRefused."""
