@@ -20,6 +20,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from edge.metrics import SECONDS, Figures, Histogram, Meters
 from edge.redis_pipe import RedisPipe
 from edge.spool import REFUSES
+from edge.task_metrics import task_metrics
 from schema.health import NODE_S_MAX, NODES, NodeState, read_node
 from schema.ledger.keys import JOBS, METRICS, NOTICES
 from schema.version import VERSION
@@ -38,6 +39,7 @@ _COUNTERS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "spooled_total": ("Records written to disk because Redis was away.", ()),
     "replayed_total": ("Records sent again after Redis was away.", ()),
     "logins_total": ("Log-ins.", ("method", "result")),
+    "task_callbacks_total": ("Call-backs of upstreams about tasks.", ("result",)),
     "rate_limited_total": ("Calls refused by a rate limit.", ("mark",)),
     "redis_errors_total": ("PINGs that Redis did not answer.", ()),
 }
@@ -291,7 +293,7 @@ def _workers(
     )
     for how in ("charged", "released"):
         reaped.add_metric([how], float(holds.get(how, 0)))
-    return [*families, reaped, *_jobs(jobs, runs)]
+    return [*families, reaped, *task_metrics(nodes), *_jobs(jobs, runs)]
 
 
 def _jobs(jobs: dict[str, str], runs: dict[str, str]) -> list[Metric]:

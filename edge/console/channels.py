@@ -235,6 +235,7 @@ async def create_channels(services: Services, request: Request, actor: Actor) ->
         raise Refusal("key_required", "A channel needs a key.")
     if not values.get("models"):
         raise Refusal("models_required", "A channel needs at least one model.")
+    _need_address(provider, values.get("base_url"))
     first = {
         "type": body.type, "provider": provider, "status": ENABLED, "weight": 0, "priority": 0, "auto_ban": 1,
         "group": "default", "created_time": int(time.time()), "used_quota": 0,
@@ -263,6 +264,7 @@ async def update_channel(services: Services, request: Request, actor: Actor) -> 
         if values.get(name) == "":
             del values[name]
     check_values(values, provider)
+    _need_address(provider, values.get("base_url", row.base_url))
     if actor.role < ROOT and not body.key and _leads_elsewhere(services, row, values, provider):
         raise Refusal("key_required_again", "Changing the address, type or proxy needs the key again.")
     if body.type:
@@ -279,6 +281,12 @@ async def update_channel(services: Services, request: Request, actor: Actor) -> 
         await audit(db, actor, "channel.update", "channel", body.id, members=sorted(values))
     await signals.changed(services.redis, "channels")
     return reply(view_channel(services, await get_row(services, body.id)))
+
+
+def _need_address(provider: str, base_url: str | None) -> None:
+    """Nobody's host is the default for these: the key would go to a stranger. Raises Refusal."""
+    if provider in ("midjourney", "midjourney_plus", "suno") and not base_url:
+        raise Refusal("base_url_required", "A channel of this type needs the address of its proxy.", member="base_url")
 
 
 def _leads_elsewhere(services: Services, row: Any, values: dict[str, Any], provider: str) -> bool:

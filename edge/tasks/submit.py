@@ -14,6 +14,7 @@ from edge.channels import RoutedChannel
 from edge.health.pick import Wish
 from edge.relay.callers import Caller
 from edge.relay.gate import check_model, group_in_effect
+from edge.relay.rate_limit import Full, limits_for
 from edge.relay.refusal import Refused, away, no_channel
 from edge.relay.retry import Failure, GiveUp, RetryPolicy, after_failure
 from edge.spool import REFUSES
@@ -21,6 +22,7 @@ from edge.tasks.attempt import Missed, attempt_submit, settings_of
 from edge.tasks.call import Answer, TaskCall
 from edge.tasks.callbacks import callback_url
 from edge.tasks.forms import read_submit_body
+from edge.tasks.low_balance import warn_if_low
 from edge.tasks.results import find_origin
 from schema.ledger.hot import NotLoaded, QuotaShort
 from schema.options import Options
@@ -46,6 +48,7 @@ async def submit_task(call: TaskCall) -> Answer:
     group = group_in_effect(caller, snapshot.options)
     submit = await read_submit_body(call)
     check_model(caller, submit.model)
+    await _take_turn(call, caller, group)
     origin = await find_origin(call, caller, submit, snapshot.options) if submit.origin_id else None
     tried: list[int] = []
     channel = _first_channel(call, group, submit, origin, pinned)
@@ -66,6 +69,20 @@ async def submit_task(call: TaskCall) -> Answer:
         if opened is None and quota:
             await _release(call, caller.user_id)
         raise
+
+
+async def _take_turn(call: TaskCall, caller: Caller, group: str) -> None:
+    """The request rate limit counts what stands under /v1, as in the predecessor. Raises Refused."""
+    limits = limits_for(call.snapshot.options, group) if call.place.platform == "video" else None
+    if limits is None:
+        return
+    try:
+        turn = await call.relay.limiter.take(caller.user_id, call.request_id, limits)
+    except REFUSES:
+        return
+    if isinstance(turn, Full):
+        text = f"You may send {turn.limit} requests in {limits.minutes} minutes; please wait {turn.wait_s} s."
+        raise Refused(429, "rate_limit_exceeded", text, retry_after_s=turn.wait_s)
 
 
 def find_task_price(options: Options, submit: Submit, group: str, user_group: str) -> PriceRecord:
@@ -224,6 +241,7 @@ async def _accepted(call: TaskCall, opened: Row, channel: RoutedChannel, taken: 
     if opened["quota"]:
         call.relay.health.board.spent((channel.id, opened["model"]), 0, 0, opened["quota"])
         call.relay.meters.count("quota_charged_total", "task", by=opened["quota"])
+        await warn_if_low(tasks.engine, tasks.redis, call.snapshot.options, opened["user_id"], opened["quota"])
     return Answer(200, taken.body)
 
 

@@ -23,7 +23,8 @@ from schema.log_keeping.deletion import (
 )
 from schema.log_keeping.partitions import add_partitions
 from schema.options import Options
-from schema.tables import AuditEntry, Midjourney, QuotaData, Task, User
+from schema.tables import AsyncTask, AuditEntry, Midjourney, QuotaData, Task, User
+from schema.tasks.states import TERMINAL
 from workers.context import Worker
 from workers.jobs.job import Job
 
@@ -39,6 +40,9 @@ async def delete_old(ctx: dict[str, Any]) -> dict[str, int]:
     if days := options.task_retention_days:
         finished = Task.status.in_(("SUCCESS", "FAILURE"))
         done["tasks"] = await _delete(worker.engine, Task, (finished, Task.submit_time < now_s - days * DAY_S))
+        ended = (AsyncTask.status.in_(sorted(TERMINAL)), AsyncTask.notify_due_at == 0, AsyncTask.outbox_due_at == 0)
+        before_ms = (now_s - days * DAY_S) * 1000
+        done["async_tasks"] = await _delete(worker.engine, AsyncTask, (*ended, AsyncTask.submit_at < before_ms))
         drawn = Midjourney.status.in_(("SUCCESS", "FAILURE"))
         done["midjourneys"] = await _delete(
             worker.engine, Midjourney, (drawn, Midjourney.submit_time < (now_s - days * DAY_S) * 1000)

@@ -8,6 +8,7 @@ from typing import Any
 from workers.context import Worker
 from workers.jobs.job import TASKS, Job
 from workers.poll import ChannelPoller, channels_due, now_ms
+from workers.task_adoption import adopt_open_tasks
 from workers.task_figures import publish_figures
 from workers.task_hooks import tell_clients
 from workers.task_sweep import sweep
@@ -43,9 +44,14 @@ async def tell_task_clients(ctx: dict[str, Any]) -> None:
     await tell_clients(ctx["worker"])
 
 
+async def adopt_tasks(ctx: dict[str, Any]) -> int:
+    return await adopt_open_tasks(ctx["worker"])
+
+
 JOBS = [
     Job(name="spread_polls", run=spread_polls, every_s=2, timeout_s=TIMEOUT_S, queue=TASKS),
     Job(name="poll_channel", run=poll_channel, timeout_s=TIMEOUT_S, max_tries=3, queue=TASKS),
     Job(name="sweep_tasks", run=sweep_tasks, every_s=5, timeout_s=TIMEOUT_S, queue=TASKS),
+    Job(name="adopt_tasks", run=adopt_tasks, every_s=60, timeout_s=TIMEOUT_S, queue=TASKS),
     Job(name="task_hooks", run=tell_task_clients, every_s=5, timeout_s=TIMEOUT_S, queue=TASKS),
 ]

@@ -66,6 +66,8 @@ async def test_partial_edits_tags_copies_and_deletion(console):
         ({"setting": '{"cache_ratio": 2}'}, "invalid_cache_ratio"),
         ({"base_url": "ftp://x"}, "invalid_base_url"),
         ({"type": 41, "other": ""}, "vertex_region"),
+        ({"type": 36}, "base_url_required"),
+        ({"type": 5, "base_url": " "}, "base_url_required"),
         ({"status": 9}, "invalid_status"),
     ],
 )

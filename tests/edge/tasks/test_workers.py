@@ -363,3 +363,66 @@ async def test_a_refund_reaches_a_user_whose_token_is_gone(bed):
     [refund] = await bed.rows(LedgerEntry, LedgerEntry.kind == "refund")
     assert (refund.delta, refund.token_delta) == (50_000, 0)
     assert (await bed.user()).quota == 1_000_000
+
+
+async def test_open_tasks_of_a_predecessor_are_taken_over_once_and_paid_back(bed):
+    from sqlalchemy import select
+
+    from schema.tables import Meta, Midjourney, Task
+    from workers.task_adoption import adopt_open_tasks
+
+    drawing = {"user_id": 1, "channel_id": 1, "status": "", "progress": "0%", "submit_time": 1000, "quota": 50_000}
+    async with bed.engine.begin() as db:
+        await db.execute(update(Meta).where(Meta.key == "origin").values(value="new-api"))
+        await db.execute(
+            insert(Midjourney),
+            [{**drawing, "mj_id": "a1", "code": 1, "action": "IMAGINE"}, {**drawing, "mj_id": "a2", "code": 23, "action": "IMAGINE"},
+             {**drawing, "mj_id": "", "code": 4, "action": "IMAGINE"}, {**drawing, "mj_id": "a3", "code": 1, "action": "UPSCALE"},
+             {**drawing, "mj_id": "done", "code": 1, "action": "IMAGINE", "progress": "100%"}],
+        )  # fmt: skip
+        await db.execute(
+            insert(Task).values(user_id=2, channel_id=2, platform="suno", task_id="b1", action="MUSIC", status="SUBMITTED",
+                                progress="0%", quota=50_000, submit_time=1)
+        )  # fmt: skip
+    assert sorted(await asyncio.gather(adopt_open_tasks(bed.worker), adopt_open_tasks(bed.worker)))[-1] == 5
+    assert await adopt_open_tasks(bed.worker) == 0
+    for one, status in (("a1", "FAILURE"), ("a2", "FAILURE"), ("a3", "SUCCESS"), ("b1", "FAILURE")):
+        bed.upstream.tasks[one] = {
+            "id": one,
+            "status": status,
+            "progress": "100%",
+            "failReason": "no" if status != "SUCCESS" else "",
+        }
+    await bed.look()
+    await bed.look(channel=2)
+    assert sorted(await bed.moves()) == [("refund", 50_000), ("refund", 50_000)]
+    assert [(await bed.user(n)).quota for n in (1, 2)] == [1_050_000, 1_050_000]
+    async with bed.engine.connect() as db:
+        rows = (
+            await db.execute(select(Midjourney.mj_id, Midjourney.status, Midjourney.progress).order_by(Midjourney.id))
+        ).all()
+    assert [tuple(row) for row in rows][:4] == [
+        ("a1", "FAILURE", "100%"), ("a2", "FAILURE", "100%"), ("", "FAILURE", "100%"), ("a3", "SUCCESS", "100%"),
+    ]  # fmt: skip
+
+
+async def test_figures_of_tasks_are_exposed(bed):
+    task_id = (await bed.imagine())["result"]
+    await bed.imagine("second")
+    bed.upstream.fail(task_id)
+    await bed.look()
+    await publish_figures(bed.worker)
+    text = (await bed.edge.exposition.text([1])).decode()
+    assert 'medusa_tasks_open{platform="mj",status="SUBMITTED"} 1.0' in text
+    assert 'medusa_task_returns_total{kind="refund"} 1.0' in text
+    assert 'medusa_task_returned_quota_total{kind="refund"} 50000.0' in text
+    assert 'medusa_quota_charged_total{kind="task"} 100000.0' in text
+
+
+async def test_a_balance_that_falls_below_the_threshold_is_told(bed):
+    await bed.set_options(QuotaRemindThreshold="980000")
+    await bed.imagine()
+    queued = [name async for name in bed.worker.redis.scan_iter("arq:job:notify:quota_exceed:1:*")]
+    assert len(queued) == 1
+    await bed.imagine("below already")
+    assert len([name async for name in bed.worker.redis.scan_iter("arq:job:notify:quota_exceed:1:*")]) == 1
