@@ -159,10 +159,10 @@ class Process:
     async def _run_jobs(self, queue: str) -> None:
         """Jobs of one queue. arq ends when Redis is away: start it again.
 
-        NODE_TYPE `slave` has no schedule and still runs what is queued.
+        NODE_TYPE `slave` has no schedule and still runs what is queued; asynchronous tasks know no master at all.
         """
         jobs = [job for job in find_jobs() if job.queue == queue]
-        scheduled = self.worker.config.is_master
+        scheduled = self.worker.config.is_master or queue == TASKS
         wire = TaskWire()
         while True:
             arq = ArqWorker(
