@@ -182,6 +182,7 @@ SMTPAccount|str||mail|account|SMTP 账户
 SMTPFrom|str||mail|sender; empty = account|发件人
 SMTPToken|str||mail|password|SMTP 密码|secret
 SMTPSSLEnabled|bool|false|mail|implicit TLS|启用 SSL
+SMTPTLSMode|enum:auto,implicit,starttls,none|auto|mail|TLS: auto = implicit on port 465, else STARTTLS where it is offered|TLS 方式
 GitHubOAuthEnabled|bool|false|login|sign in with GitHub|GitHub 登录
 GitHubClientId|str||login|GitHub client id|GitHub 客户端编号
 GitHubClientSecret|str||login|GitHub client secret|GitHub 客户端密钥|secret
@@ -216,8 +217,8 @@ ImageDownloadPermission|int|0|system|no effect|无作用|hidden
 ChatLink|url||system|one chat link, of One API|One API 的聊天链接|hidden
 MessagePusherAddress|url||system|kept for One API|One API 保留|hidden
 MessagePusherToken|str||system|kept for One API|One API 保留|hidden|secret
-LarkClientId|str||system|kept for One API|One API 保留|hidden
-LarkClientSecret|str||system|kept for One API|One API 保留|hidden|secret
+LarkClientId|str||login|app id of Lark; set: sign in with Lark|飞书应用编号,填写后启用飞书登录
+LarkClientSecret|str||login|its secret|飞书应用密钥|secret
 ApproximateTokenEnabled|bool|false|relay|count 0.38 token per byte instead of encoding|按字节近似计数
 """
 
@@ -252,6 +253,7 @@ def _field(key: str) -> str:
         .replace("linux_do_", "linuxdo_")
         .replace("we_chat", "wechat")
         .replace("smtpssl", "smtp_ssl")
+        .replace("smtptls", "smtp_tls")
     )
 
 

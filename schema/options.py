@@ -200,6 +200,7 @@ class Options(Struct, frozen=True, kw_only=True):
     smtp_from: str
     smtp_token: str
     smtp_ssl_enabled: bool
+    smtp_tls_mode: str
     github_o_auth_enabled: bool
     github_client_id: str
     github_client_secret: str

@@ -107,7 +107,7 @@ class User(Base):
     github_id: Mapped[str | None] = _word()  # the login name, as adopted; the number is in github_numeric_id
     oidc_id: Mapped[str | None] = _word()
     wechat_id: Mapped[str | None] = _word()
-    lark_id: Mapped[str | None] = _word()  # One API; kept, never written
+    lark_id: Mapped[str | None] = _word()  # One API; `open_id` of Lark
     telegram_id: Mapped[str | None] = _word()
     linux_do_id: Mapped[str | None] = _word()
     access_token: Mapped[str | None] = mapped_column(Padded(32), nullable=True)  # plaintext, adopted rows only

@@ -39,7 +39,7 @@ from edge.console.api_docs import add_docs
 from edge.console.calls import client_address
 from edge.console.envelope import Refusal, write_failure
 from edge.console.limits import USER_CALLS, USER_WINDOW_S, address_name, admit
-from edge.console.logins import email, oauth, passkeys, password, second_step
+from edge.console.logins import email, oauth, passkeys, password, second_step, telegram, wechat
 from edge.console.openapi import write_openapi
 from edge.console.routes import Actor, Role, Route
 from edge.console.ui_files import UiFiles
@@ -57,6 +57,8 @@ ROUTES: tuple[Route, ...] = (
     *passkeys.ROUTES,
     *email.ROUTES,
     *oauth.ROUTES,
+    *telegram.ROUTES,
+    *wechat.ROUTES,
     *users.ROUTES,
     *tokens.ROUTES,
     *redemptions.ROUTES,

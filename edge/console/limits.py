@@ -23,6 +23,13 @@ async def count(redis: Any, name: str, *, window_s: int) -> tuple[int, int]:
     return int(calls), max(int(left), 1)
 
 
+async def check_below(redis: Any, name: str, *, most: int) -> None:
+    """Raises Refusal 429 when a count of failures has reached `most`."""
+    held = await redis.get(f"mx:limit:{name}")
+    if held is not None and int(held) >= most:
+        raise rate_limited(max(int(await redis.ttl(f"mx:limit:{name}")), 1))
+
+
 async def admit(redis: Any, name: str, *, most: int, window_s: int, fail_open: bool = True) -> None:
     """Raises Refusal 429 beyond `most`; 503 when Redis is away and the limit must hold."""
     try:

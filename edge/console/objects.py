@@ -41,9 +41,22 @@ class UserView(Struct):
     has_access_token: bool = False
     last_login_at: int = 0
     two_factor: bool = False
+    discord_id: str = ""
+    lark_id: str = ""
 
 
-_TEXTS = ("display_name", "email", "github_id", "oidc_id", "wechat_id", "telegram_id", "aff_code", "linux_do_id")
+_TEXTS = (
+    "display_name",
+    "email",
+    "github_id",
+    "oidc_id",
+    "wechat_id",
+    "telegram_id",
+    "aff_code",
+    "linux_do_id",
+    "discord_id",
+    "lark_id",
+)
 _NUMBERS = ("quota", "used_quota", "request_count", "aff_count", "aff_quota", "inviter_id", "last_login_at")
 
 

@@ -24,7 +24,7 @@ class MailFailed(Exception):
 
 
 class MailServer(Struct, frozen=True):
-    """Where mail leaves. `implicit_tls` False: STARTTLS where the server offers it."""
+    """Where mail leaves. `start_tls` None: where the server offers it; True: or not at all."""
 
     host: str
     port: int
@@ -33,12 +33,15 @@ class MailServer(Struct, frozen=True):
     sender: str
     sender_name: str
     implicit_tls: bool
+    start_tls: bool | None = None
 
 
 def read_server(options: Options) -> MailServer | None:
     """None: no mail is set up."""
     if not options.smtp_server:
         return None
+    mode = options.smtp_tls_mode
+    implicit = options.smtp_ssl_enabled or options.smtp_port == IMPLICIT_TLS_PORT
     return MailServer(
         host=options.smtp_server,
         port=options.smtp_port,
@@ -46,7 +49,8 @@ def read_server(options: Options) -> MailServer | None:
         password=options.smtp_token,
         sender=options.smtp_from or options.smtp_account,
         sender_name=options.system_name,
-        implicit_tls=options.smtp_ssl_enabled or options.smtp_port == IMPLICIT_TLS_PORT,
+        implicit_tls=implicit if mode == "auto" else mode == "implicit",
+        start_tls={"starttls": True, "none": False}.get(mode),
     )
 
 
@@ -79,6 +83,7 @@ async def send_mail(server: MailServer, to: str, subject: str, text: str, **tls:
             username=server.account if server.password else None,
             password=server.password or None,
             use_tls=server.implicit_tls,
+            start_tls=None if server.implicit_tls else server.start_tls,
             timeout=TIMEOUT_S,
             **tls,
         )

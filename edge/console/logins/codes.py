@@ -6,10 +6,12 @@ from hashlib import sha256
 from typing import Any
 
 from edge.console.envelope import Refusal
+from edge.console.limits import admit
 from edge.services import Services
 
 CODE_S, LINK_S = 600, 1800
 RESEND_S = 60
+MAILS_PER_HOUR = 5  # to one address, whatever for
 TRIES_MAX = 5
 _PREFIX = "mx:code:"
 # KEYS: code, tries; ARGV: digest, most tries. Returns 1 right (and used up), 0 wrong
@@ -40,6 +42,9 @@ async def issue(services: Services, purpose: str, email: str, *, link: bool = Fa
     name = _name(purpose, email)
     if not await redis.set(f"{name}:again", 1, nx=True, ex=RESEND_S):
         raise Refusal("code_sent_lately", "A mail was sent a moment ago; please wait a minute.", status=429)
+    await admit(
+        redis, f"mails:{sha256(email.encode()).hexdigest()}", most=MAILS_PER_HOUR, window_s=3600, fail_open=False
+    )
     secret = secrets.token_hex(32) if link else f"{secrets.randbelow(10**8):08d}"
     await redis.delete(f"{name}:tries")
     await redis.set(name, _digest(services, purpose, email, secret), ex=LINK_S if link else CODE_S)

@@ -3,6 +3,7 @@
 import contextlib
 import re
 import secrets
+import time
 from typing import Any
 from urllib.parse import urlencode
 
@@ -17,6 +18,7 @@ from edge.console.calls import query, read_body, reply
 from edge.console.envelope import Refusal
 from edge.console.journal import audit
 from edge.console.logins import codes, turnstile
+from edge.console.logins.entry import tell
 from edge.console.routes import Actor, Role, Route
 from edge.services import Services
 from schema.ledger import signals
@@ -68,9 +70,13 @@ async def send_code(services: Services, request: Request, actor: Actor) -> Respo
         actor = await find_actor(services, request) or actor  # visitors register, others bind
     options = services.snapshots.current.options
     address = clean_address(options, query(request, "email"))
-    if await _is_taken(services, address):
-        raise Refusal("username_taken", "This user name or e-mail address is already in use.")
     code = await codes.issue(services, f"bind:{actor.id}" if actor.id else REGISTER, address)
+    if await _is_taken(services, address):  # the answer tells nothing; the owner of the address learns it
+        text = (
+            "此邮箱已注册,请直接登录或重置密码。\nThis address has an account already: sign in, or reset its password."
+        )
+        await _mail(services, address, f"{options.system_name}: 此邮箱已注册 / already registered", text)
+        return reply()
     text = f"您的验证码是 {code},10 分钟内有效。\nYour code is {code}. It is valid for ten minutes."
     await _mail(services, address, f"{options.system_name}: {code}", text)
     return reply()
@@ -84,8 +90,13 @@ async def bind(services: Services, request: Request, actor: Actor) -> Response:
         taken = select(User.id).where(func.lower(User.email) == address, User.id != actor.id).limit(1)
         if (await db.execute(taken)).first() is not None:
             raise Refusal("username_taken", "This user name or e-mail address is already in use.")
-        await db.execute(update(User).where(User.id == actor.id).values(email=address))
+        old = (await db.execute(select(User.email).where(User.id == actor.id))).scalar()
+        values = {"email": address, "email_verified_at": int(time.time())}
+        await db.execute(update(User).where(User.id == actor.id).values(values))
         await audit(db, actor, "user.email", "user", actor.id)
+    await signals.user_changed(services.redis, actor.id)
+    if old and old.lower() != address:
+        await tell(services, request, actor.id, "email", to=old)
     return reply()
 
 
@@ -98,7 +109,7 @@ async def send_reset(services: Services, request: Request, actor: Actor) -> Resp
         raise Refusal("email_invalid", "This is not an e-mail address.")
     token = await codes.issue(services, RESET, address, link=True)
     if len(await _living(services, address)) == 1:
-        link = f"{options.server_address.rstrip('/')}/user/reset?{urlencode({'email': address, 'token': token})}"
+        link = f"{options.server_address.rstrip('/')}/user/reset#{urlencode({'email': address, 'token': token})}"
         text = f"点击链接重置密码(30 分钟内有效):\n{link}\nFollow the link within 30 minutes to choose a new password."
         await _mail(services, address, f"{options.system_name}: 重置密码 / new password", text)
     return reply()
@@ -106,6 +117,7 @@ async def send_reset(services: Services, request: Request, actor: Actor) -> Resp
 
 async def reset(services: Services, request: Request, actor: Actor) -> Response:
     """A new password for the holder of a mailed token; all sessions of the account end."""
+    check_same_origin(services, request)
     body = await read_body(request, ResetBody)
     address = body.email.strip().lower()
     password = body.password or secrets.token_hex(6)
@@ -118,6 +130,7 @@ async def reset(services: Services, request: Request, actor: Actor) -> Response:
     async with services.engine.begin() as db:
         await db.execute(update(User).where(User.id == rows[0]).values(values))
         await audit(db, Actor(id=rows[0]), "user.password_reset", "user", rows[0])
+    await tell(services, request, rows[0], "password")
     await sessions.end_all(services.redis, rows[0])
     await signals.user_changed(services.redis, rows[0])
     return reply(None if body.password else password)
@@ -146,6 +159,15 @@ ROUTES = (
     Route("GET", "/api/verification", Role.VISITOR, None, send_code, query=("email", "turnstile"), critical=True),
     Route("GET", "/api/reset_password", Role.VISITOR, None, send_reset, query=("email", "turnstile"), critical=True),
     Route("POST", "/api/user/reset", Role.VISITOR, str, reset, body=ResetBody, critical=True),
-    Route("GET", "/api/oauth/email/bind", Role.USER, None, bind, query=("email", "code"), critical=True),
-    Route("POST", "/api/oauth/email/bind", Role.USER, None, check_browser, query=("email", "code"), critical=True),
+    Route("GET", "/api/oauth/email/bind", Role.USER, None, bind, query=("email", "code"), critical=True, fresh=True),
+    Route(
+        "POST",
+        "/api/oauth/email/bind",
+        Role.USER,
+        None,
+        check_browser,
+        query=("email", "code"),
+        critical=True,
+        fresh=True,
+    ),
 )

@@ -182,7 +182,7 @@ async def remove(services: Services, request: Request, actor: Actor) -> Response
 
 WAYS = (
     User.password, User.github_numeric_id, User.github_id, User.discord_id, User.linux_do_id, User.oidc_id,
-    User.telegram_id, User.wechat_id,
+    User.telegram_id, User.wechat_id, User.lark_id,
 )  # fmt: skip
 
 

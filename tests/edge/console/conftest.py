@@ -1,5 +1,7 @@
 """A console over a real Valkey and a fresh SQLite database, and ways to call it as somebody."""
 
+import asyncio
+import shutil
 from contextlib import asynccontextmanager
 from types import SimpleNamespace
 
@@ -49,12 +51,27 @@ class Console:
         return await self.sign_in(http, "root")
 
 
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory):
+    """A fresh database, made once; every test gets a copy."""
+    path = tmp_path_factory.mktemp("fresh") / "one.db"
+
+    async def make():
+        engine = make_engine("", sqlite_path=str(path))
+        await migrate(engine)
+        await engine.dispose()
+
+    asyncio.run(make())
+    return path
+
+
 @pytest.fixture
-async def console(tmp_path, valkey_server, monkeypatch):  # noqa: F811
+async def console(tmp_path, migrated, valkey_server, monkeypatch):  # noqa: F811
     monkeypatch.setattr(passwords, "COST", 4)
     monkeypatch.setattr(passwords, "_DUMMY", bcrypt.hashpw(b"nobody", bcrypt.gensalt(4, prefix=b"2a")))
+    for file in migrated.parent.iterdir():  # with what the journal still holds
+        shutil.copy(file, tmp_path / file.name)
     engine = make_engine("", sqlite_path=str(tmp_path / "one.db"))
-    await migrate(engine)
     redis = Redis.from_url(valkey_server)
     await redis.flushall()
     config = read_config({"CRITICAL_RATE_LIMIT": "1000", "GLOBAL_API_RATE_LIMIT": "100000"})

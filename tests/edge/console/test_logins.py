@@ -120,7 +120,7 @@ async def test_a_new_password_by_mail_ends_every_session(console):
         assert unknown.json() == known.json(), "the answer tells nothing"
         [(to, text)] = await mails(console)
         assert to == "ann@example.com"
-        token = parse_qs(re.search(r"http://gate.example.com/user/reset\?(\S+)", text)[1])["token"][0]
+        token = parse_qs(re.search(r"http://gate.example.com/user/reset#(\S+)", text)[1])["token"][0]
         body = {"email": "ann@example.com", "token": token, "password": "another password"}
         assert not (await http.post("/api/user/reset", json={**body, "token": "0" * 64})).json()["success"]
         assert (await http.post("/api/user/reset", json=body)).json()["success"]
