@@ -27,6 +27,7 @@ from schema.migrate import migrate
 from schema.options import read_options
 from schema.secrets import Vault
 from schema.tables import User
+from schema.usage_totals import advance
 from tests.services import new_postgres, run_postgres, run_valkey
 
 USERS, CHANNELS, MODELS = 2_000, 50, 20
@@ -96,6 +97,7 @@ async def seed(engine: Engine, rows: int, days: int, *, ledger: bool) -> None:
     for statement in (HOURS, CELLS, *((LEDGER, BALANCES) if ledger else ())):
         async with engine.begin() as db:
             await db.exec_driver_sql(statement)
+    await advance(engine, int(time.time()))
     async with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as db:
         await db.execute(text("VACUUM ANALYZE"))
 

@@ -94,6 +94,33 @@ class UsageHourly(Base):
     first_byte_count: Mapped[int] = _count()  # calls that had a first byte: divisor of first_byte_ms_sum
 
 
+class UsageTotal(Base):
+    """Sums of mx_usage_hourly for the pages that people open, so that these look at hundreds of rows and not at millions.
+
+    Hours (step 3600): by model and group, user and channel 0. Days (step 86400, UTC): by user and model with channel 0, and
+    by channel and model with user 0; group ''. Made by the job `usage_totals`, and made anew at any time.
+    """
+
+    __tablename__ = "mx_usage_totals"
+    __table_args__ = (
+        UniqueConstraint("step", "at", "user_id", "channel_id", "model", "group", name="mx_usage_totals_cell"),
+        Index("mx_usage_totals_user", "user_id", "step", "at"),
+        Index("mx_usage_totals_channel", "channel_id", "step", "at"),
+    )
+    id: Mapped[BigId]
+    step: Mapped[int] = mapped_column(Int, nullable=False)  # s
+    at: Mapped[int] = mapped_column(Int, nullable=False)  # Unix s, a multiple of `step`
+    user_id: Mapped[int] = _count()
+    channel_id: Mapped[int] = _count()
+    model: Mapped[str] = mapped_column(Name, nullable=False, default="", server_default="")
+    group: Mapped[str] = mapped_column(Word, nullable=False, default="", server_default="")
+    calls: Mapped[int] = _count()
+    errors: Mapped[int] = _count()
+    quota: Mapped[int] = _count()
+    prompt_tokens: Mapped[int] = _count()
+    completion_tokens: Mapped[int] = _count()
+
+
 class AuditEntry(Base):
     """Who changed what. Append-only; secrets are masked before they get here."""
 

@@ -23,6 +23,7 @@ from schema.own_tables import (
     TopUpOrder,
     TwoFactor,
     UsageHourly,
+    UsageTotal,
 )
 
 __all__ = [
@@ -49,6 +50,7 @@ __all__ = [
     "TopUpOrder",
     "TwoFactor",
     "UsageHourly",
+    "UsageTotal",
     "User",
 ]
 
@@ -398,7 +400,7 @@ class QuotaData(Base):
 
     __tablename__ = "quota_data"
     __table_args__ = (
-        Index("idx_quota_data_user_id", "user_id"),
+        Index("mx_quota_data_user", "user_id", "created_at"),
         Index("idx_qdt_created_at", "created_at"),
         Index("idx_qdt_model_user_name", "model_name", "username"),
     )

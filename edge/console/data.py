@@ -1,20 +1,26 @@
 """The series behind the dashboard: hourly sums that settlement keeps, never a scan of the log."""
 
+import time
 from typing import Any
 
 from blacksheep import Request, Response
 from msgspec import Struct
 from sqlalchemy import func, select
 
+from edge.console import usage_sums
 from edge.console.calls import query, reply_rows
 from edge.console.envelope import Refusal
 from edge.console.paging import read_int
 from edge.console.routes import Actor, Role, Route
 from edge.services import Services
-from schema.tables import QuotaData
+from schema.migrate import read_meta
+from schema.tables import QuotaData, User
+from schema.usage_totals import DAY_S, HOUR_S
 
+HOURS_RANGE_S_MAX = 32 * 86_400  # longer spans are told in days
 OWN_RANGE_S_MAX = 2_592_000  # thirty days
 USERS_MAX = 100
+_SUMS = tuple(func.sum(column) for column in (QuotaData.token_used, QuotaData.count, QuotaData.quota))
 
 
 class DataRow(Struct):
@@ -44,40 +50,70 @@ def _range(request: Request) -> tuple[int, int]:
 
 
 async def list_data(services: Services, request: Request, actor: Actor) -> Response:
-    """Hours of all users by model, or of one user."""
+    """Hours of all users by model (days of spans beyond a month), or hours of one user."""
     username = query(request, "username")
     start, end = _range(request)
-    within = (QuotaData.created_at >= start, QuotaData.created_at <= (end or 2**62))
+    end = end or int(time.time())
+    within = (QuotaData.created_at >= start, QuotaData.created_at <= end)
     if username:
-        return await _rows(services, request, (*within, QuotaData.username == username))
-    sums = [func.sum(column) for column in (QuotaData.token_used, QuotaData.count, QuotaData.quota)]
-    statement = (
-        select(QuotaData.model_name, QuotaData.created_at, *sums)
-        .where(*within)
-        .group_by(QuotaData.model_name, QuotaData.created_at)
-        .order_by(QuotaData.created_at)
-    )
+        return await _rows(services, request, (*within, await _named(services, username)))
+    grain_s = HOUR_S if end - start <= HOURS_RANGE_S_MAX else DAY_S
+    begin, ours, after = await _ours(services, start, end)
     async with services.engine.connect() as db:
-        rows = (await db.execute(statement)).all()
+        found = await usage_sums.series(db, ours, after, grain_s)
+        if begin < ours:
+            statement = (
+                select(QuotaData.model_name, QuotaData.created_at, *_SUMS)
+                .where(QuotaData.created_at >= begin, QuotaData.created_at < ours)
+                .group_by(QuotaData.model_name, QuotaData.created_at)
+            )
+            for model, at, *figures in await db.execute(statement):
+                usage_sums.add(found, (model or "", (at or 0) // grain_s * grain_s), figures)
+    rows = sorted(found.items(), key=lambda one: one[0][1])
     return reply_rows(
-        request, [DataRow(0, 0, "", row[0] or "", row[1] or 0, int(row[2]), int(row[3]), int(row[4])) for row in rows]
+        request, [DataRow(0, 0, "", model, at, tokens, calls, quota) for (model, at), (tokens, calls, quota) in rows]
     )
 
 
 async def list_users(services: Services, request: Request, actor: Actor) -> Response:
     """Sums of each user in a range, the dearest first."""
     start, end = _range(request)
-    sums = [func.sum(column) for column in (QuotaData.quota, QuotaData.count, QuotaData.token_used)]
-    statement = (
-        select(QuotaData.username, *sums)
-        .where(QuotaData.created_at >= start, QuotaData.created_at <= (end or 2**62))
-        .group_by(QuotaData.username)
-        .order_by(sums[0].desc())
-        .limit(USERS_MAX)
-    )
+    begin, ours, after = await _ours(services, start, end or int(time.time()))
     async with services.engine.connect() as db:
-        rows = (await db.execute(statement)).all()
-    return reply_rows(request, [UserSums(row[0] or "", int(row[1]), int(row[2]), int(row[3])) for row in rows])
+        found = await usage_sums.by_user(db, ours, after)
+        if begin < ours:
+            statement = (
+                select(QuotaData.user_id, *_SUMS)
+                .where(QuotaData.created_at >= begin, QuotaData.created_at < ours)
+                .group_by(QuotaData.user_id)
+            )
+            for user_id, *figures in await db.execute(statement):
+                usage_sums.add(found, int(user_id or 0), figures)
+        dearest = sorted(found.items(), key=lambda one: (-one[1][2], one[0]))[:USERS_MAX]
+        wanted = select(User.id, User.username).where(User.id.in_([user_id for user_id, _ in dearest]))
+        names = {row.id: row.username or "" for row in await db.execute(wanted)}
+    return reply_rows(
+        request,
+        [UserSums(names.get(user_id, f"#{user_id}"), sums[2], sums[1], sums[0]) for user_id, sums in dearest],
+    )
+
+
+async def _ours(services: Services, start: int, end: int) -> tuple[int, int, int]:
+    """(first hour, first hour that our own totals know, hour after the last one); the predecessor's hours come before."""
+    begin = -(-start // HOUR_S) * HOUR_S
+    after = end // HOUR_S * HOUR_S + HOUR_S
+    if await read_meta(services.engine, "origin") == "new":
+        return begin, begin, after
+    adopted = int(await read_meta(services.engine, "adopted_at") or 0)
+    known = -(-adopted // HOUR_S) * HOUR_S
+    return begin, min(max(begin, known), after), after
+
+
+async def _named(services: Services, username: str) -> Any:
+    """By the account's id, which is indexed; by name for one that does not exist any more."""
+    async with services.engine.connect() as db:
+        user_id = (await db.execute(select(User.id).where(User.username == username))).scalar_one_or_none()
+    return QuotaData.username == username if user_id is None else QuotaData.user_id == user_id
 
 
 async def list_own_data(services: Services, request: Request, actor: Actor) -> Response:

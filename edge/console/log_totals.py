@@ -6,11 +6,13 @@ from typing import Any
 from blacksheep import Request
 from sqlalchemy import ColumnElement, func, select
 
+from edge.console import usage_sums
 from edge.console.calls import query
 from edge.console.paging import read_int
+from edge.console.usage_sums import Asked
 from edge.services import Services
 from schema.migrate import read_meta
-from schema.tables import Log, UsageHourly
+from schema.tables import Log
 
 HOUR_S = 3600
 CONSUMED = 2  # logs.type
@@ -30,10 +32,14 @@ async def sum_quota(
     first, last = await _whole_hours(services, start, end)
     if first >= last or user_id == -1 or any(query(request, name) for name in ROW_FILTERS):
         return await _from_log(services, where, start, end)
-    totals = [UsageHourly.hour >= first, UsageHourly.hour < last, *_on_totals(request, user_id, admin=admin)]
+    asked = Asked(
+        user_id,
+        read_int(query(request, "channel")) if admin else 0,  # people do not learn which channel served them
+        query(request, "model_name"),
+        query(request, "group"),
+    )
     async with services.engine.connect() as db:
-        statement = select(func.coalesce(func.sum(UsageHourly.quota), 0)).where(*totals)
-        hours = int((await db.execute(statement)).scalar_one())
+        hours = await usage_sums.sum_quota(db, asked, first, last)
     before = await _from_log(services, where, start, first - 1) if start < first else 0
     return before + hours + await _from_log(services, where, last, end)
 
@@ -44,17 +50,6 @@ async def _whole_hours(services: Services, start: int, end: int) -> tuple[int, i
     first = -(-max(start, ours) // HOUR_S) * HOUR_S
     last = min(end + 1 if end else int(time.time()), int(time.time())) // HOUR_S * HOUR_S
     return first, last
-
-
-def _on_totals(request: Request, user_id: int | None, *, admin: bool) -> list[ColumnElement[bool]]:
-    where: list[ColumnElement[bool]] = [] if user_id is None else [UsageHourly.user_id == user_id]
-    if admin and (channel := read_int(query(request, "channel"))):  # people do not learn which channel served them
-        where.append(UsageHourly.channel_id == channel)
-    if model := query(request, "model_name"):
-        where.append(UsageHourly.model.like(model) if "%" in model else UsageHourly.model == model)
-    if group := query(request, "group"):
-        where.append(UsageHourly.group == group)
-    return where
 
 
 async def _from_log(services: Services, where: list[ColumnElement[bool]], start: int, end: int) -> int:

@@ -8,6 +8,7 @@ MODULES = (
     "reap",
     "reconcile",
     "retention",
+    "usage_totals",
     "token_expiry",
     "orders",
     "channels",

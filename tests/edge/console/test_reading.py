@@ -5,7 +5,7 @@ import time
 from sqlalchemy import insert
 
 from edge.console.ui_files import UiFiles
-from schema.tables import Log, QuotaData
+from schema.tables import Log, QuotaData, UsageHourly
 
 CHANNEL = {"type": 1, "name": "c", "key": "sk-up", "models": "gpt-4o,dall-e-3", "group": "default"}
 
@@ -44,6 +44,11 @@ async def add_logs(console, token):
                     token_used=5,
                     count=2,
                     quota=quota,
+                )
+            )
+            await db.execute(
+                insert(UsageHourly).values(
+                    hour=hour, channel_id=1, model="gpt-4o", user_id=user, calls=2, quota=quota, prompt_tokens=5
                 )
             )
 

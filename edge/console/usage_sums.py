@@ -1,0 +1,108 @@
+"""Sums of usage over whole hours: from the totals where they know the answer, from the hourly table at the ragged ends.
+
+Hours know model and group, days know one user or one channel and the model. Everything else is summed from the hourly table.
+"""
+
+from typing import Any
+
+from msgspec import Struct
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from schema.tables import UsageHourly, UsageTotal
+from schema.usage_totals import DAY_S, HOUR_S, Bounds, read_bounds
+
+
+class Asked(Struct, frozen=True):
+    """A filter. None and '' = any; `model` may hold % for anything."""
+
+    user_id: int | None = None
+    channel_id: int = 0
+    model: str = ""
+    group: str = ""
+
+
+class Part(Struct, frozen=True):
+    """[begin, end) read from one table. `step` 0: the hourly table."""
+
+    step: int
+    begin: int
+    end: int
+
+
+def split(asked: Asked, begin: int, end: int, bounds: Bounds) -> list[Part]:
+    """The cheapest way to sum [begin, end): whole hours on both ends."""
+    if asked.user_id is None and not asked.channel_id:
+        step, first, last = HOUR_S, begin, min(end, bounds.hours)
+    elif not asked.group and (asked.user_id is None or not asked.channel_id):
+        step, first, last = DAY_S, -(-begin // DAY_S) * DAY_S, min(end, bounds.days) // DAY_S * DAY_S
+    else:
+        return [Part(0, begin, end)]
+    if first >= last:
+        return [Part(0, begin, end)]
+    parts = [Part(0, begin, first), Part(step, first, last), Part(0, last, end)]
+    return [part for part in parts if part.begin < part.end]
+
+
+def where(part: Part, asked: Asked) -> list[Any]:
+    """The conditions of one part on its table."""
+    table: Any = UsageTotal if part.step else UsageHourly
+    at = table.at if part.step else table.hour
+    found = [at >= part.begin, at < part.end]
+    if part.step:
+        found.append(table.step == part.step)
+    if part.step == HOUR_S:
+        found += [table.user_id == 0, table.channel_id == 0]
+    if asked.user_id is not None:
+        found.append(table.user_id == asked.user_id)
+    if asked.channel_id:
+        found.append(table.channel_id == asked.channel_id)
+    if asked.model:
+        found.append(table.model.like(asked.model) if "%" in asked.model else table.model == asked.model)
+    if asked.group:
+        found.append(table.group == asked.group)
+    return found
+
+
+async def sum_quota(db: AsyncConnection, asked: Asked, begin: int, end: int) -> int:
+    """What was charged in [begin, end)."""
+    total = 0
+    for part in split(asked, begin, end, await read_bounds(db)):
+        table: Any = UsageTotal if part.step else UsageHourly
+        statement = select(func.coalesce(func.sum(table.quota), 0)).where(*where(part, asked))
+        total += int((await db.execute(statement)).scalar_one())
+    return total
+
+
+async def series(db: AsyncConnection, begin: int, end: int, grain_s: int) -> dict[tuple[str, int], list[int]]:
+    """(model, time) -> model tokens, calls, quota of all accounts. `grain_s`: 3600 or 86400."""
+    found: dict[tuple[str, int], list[int]] = {}
+    asked = Asked()
+    for part in split(asked, begin, end, await read_bounds(db)):
+        table: Any = UsageTotal if part.step else UsageHourly
+        at = table.at if part.step else table.hour
+        sums = (func.sum(table.prompt_tokens + table.completion_tokens), func.sum(table.calls), func.sum(table.quota))
+        statement = select(table.model, at, *sums).where(*where(part, asked)).group_by(table.model, at)
+        for model, moment, *figures in await db.execute(statement):
+            add(found, (model or "", int(moment) - int(moment) % grain_s), figures)
+    return found
+
+
+async def by_user(db: AsyncConnection, begin: int, end: int) -> dict[int, list[int]]:
+    """User -> model tokens, calls, quota."""
+    found: dict[int, list[int]] = {}
+    whole = Asked(user_id=0)  # split as for one user; the condition is left out below
+    for part in split(whole, begin, end, await read_bounds(db)):
+        table: Any = UsageTotal if part.step else UsageHourly
+        sums = (func.sum(table.prompt_tokens + table.completion_tokens), func.sum(table.calls), func.sum(table.quota))
+        conditions = [*where(part, Asked()), table.user_id > 0]
+        statement = select(table.user_id, *sums).where(*conditions).group_by(table.user_id)
+        for user_id, *figures in await db.execute(statement):
+            add(found, int(user_id), figures)
+    return found
+
+
+def add(found: dict[Any, list[int]], key: Any, figures: Any) -> None:
+    cell = found.setdefault(key, [0, 0, 0])
+    for place, value in enumerate(figures):
+        cell[place] += int(value or 0)

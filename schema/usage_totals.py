@@ -1,0 +1,160 @@
+"""Totals of usage: made from the hourly table, hour by hour and day by day, and compared with it each night.
+
+The hourly table has nearly a row for each call where many accounts use many models; these have few. Hours and days that are
+over are summed once; a record that arrives later is found by the next pass over the last hours and days, or at night.
+"""
+
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from msgspec import Struct
+from sqlalchemy import ColumnElement, delete, func, insert, literal, literal_column, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from schema.database import Engine
+from schema.own_tables import Meta, UsageHourly, UsageTotal
+
+HOUR_S, DAY_S = 3600, 86_400
+LATE_S = 600  # after its end an hour is summed: settlement is seconds behind, and the next passes look again
+HOURS_AGAIN, DAYS_AGAIN = 3, 2  # how many ended ones each pass sums anew
+HOURS_THROUGH, DAYS_THROUGH = "totals_hours_through", "totals_days_through"  # in mx_meta, Unix s: all before is summed
+SUMS = ("calls", "errors", "quota", "prompt_tokens", "completion_tokens")
+_KEY = ("step", "at", "user_id", "channel_id", "model", "group")
+# A literal, not a parameter: PostgreSQL takes two parameters for two expressions and refuses the GROUP BY.
+_DAY: ColumnElement[int] = literal_column("hour - hour % 86400")
+
+
+class Bounds(Struct, frozen=True):
+    """Until when there are totals. Unix s; 0: none yet."""
+
+    hours: int = 0
+    days: int = 0
+
+
+async def read_bounds(db: AsyncConnection) -> Bounds:
+    rows = await db.execute(select(Meta.key, Meta.value).where(Meta.key.in_((HOURS_THROUGH, DAYS_THROUGH))))
+    found = {row.key: int(row.value) for row in rows}
+    return Bounds(found.get(HOURS_THROUGH, 0), found.get(DAYS_THROUGH, 0))
+
+
+async def sum_hours(db: AsyncConnection, begin: int, end: int) -> None:
+    """Make the hours in [begin, end) anew."""
+    table = UsageTotal
+    await db.execute(delete(table).where(table.step == HOUR_S, table.at >= begin, table.at < end))
+    keys = (UsageHourly.hour, UsageHourly.model, UsageHourly.group)
+    wanted = (
+        select(literal(HOUR_S), UsageHourly.hour, literal(0), literal(0), *keys[1:], *_sums())
+        .where(UsageHourly.hour >= begin, UsageHourly.hour < end)
+        .group_by(*keys)
+    )
+    await db.execute(insert(table).from_select([*_KEY, *SUMS], wanted))
+
+
+async def sum_days(db: AsyncConnection, begin: int, end: int) -> None:
+    """Make the days in [begin, end) anew."""
+    table = UsageTotal
+    await db.execute(delete(table).where(table.step == DAY_S, table.at >= begin, table.at < end))
+    nobody = literal(0)
+    for column, user, channel in (
+        (UsageHourly.user_id, UsageHourly.user_id, nobody),
+        (UsageHourly.channel_id, nobody, UsageHourly.channel_id),
+    ):
+        wanted = (
+            select(literal(DAY_S), _DAY.label("day"), user, channel, UsageHourly.model, literal(""), *_sums())
+            .where(UsageHourly.hour >= begin, UsageHourly.hour < end, column > 0)
+            .group_by(_DAY, column, UsageHourly.model)
+        )
+        await db.execute(insert(table).from_select([*_KEY, *SUMS], wanted))
+
+
+def _sums() -> list[Any]:
+    return [func.sum(getattr(UsageHourly, name)) for name in SUMS]
+
+
+async def advance(engine: Engine, now_s: int, *, days_too: bool = True) -> int:
+    """Sum what has ended since the last pass, and the newest ended ones again. Returns how many spans were made."""
+    async with engine.connect() as db:
+        bounds = await read_bounds(db)
+        first = (await db.execute(select(func.min(UsageHourly.hour)))).scalar()
+    if first is None:
+        return 0
+    made = 0
+    for step, through, again, key in (
+        (HOUR_S, bounds.hours, HOURS_AGAIN, HOURS_THROUGH), (DAY_S, bounds.days, DAYS_AGAIN, DAYS_THROUGH),
+    ):  # fmt: skip
+        end = (now_s - LATE_S) // step * step
+        if step == DAY_S and not days_too and through >= end:
+            continue
+        begin = min(through or int(first), end - again * step)
+        made += await _make(engine, step, begin - begin % DAY_S if step == DAY_S else begin, end, key)
+    return made
+
+
+async def _make(engine: Engine, step: int, begin: int, end: int, key: str) -> int:
+    """A day per transaction, so that nobody waits for long."""
+    made = 0
+    at = begin
+    while at < end:
+        after = min(end, at - at % DAY_S + DAY_S)
+        try:
+            async with engine.begin() as db:
+                await (sum_hours if step == HOUR_S else sum_days)(db, at, after)
+                await _move(db, key, after)
+        except IntegrityError:
+            return made  # another one makes the same
+        made += (after - at) // step
+        at = after
+    return made
+
+
+async def _move(db: AsyncConnection, key: str, to: int) -> None:
+    held = (await db.execute(select(Meta.value).where(Meta.key == key))).scalar()
+    if held is None:
+        await db.execute(insert(Meta).values(key=key, value=str(to)))
+    elif int(held) < to:
+        await db.execute(Meta.__table__.update().where(Meta.key == key).values(value=str(to)))  # type: ignore[attr-defined]
+
+
+async def find_wrong_days(engine: Engine) -> list[int]:
+    """Days whose totals are not the sums of their hours: something was settled into them later."""
+    async with engine.connect() as db:
+        bounds = await read_bounds(db)
+        hours = await _by_day(db, UsageHourly, _DAY, (), bounds.days)
+        day_of_total: ColumnElement[int] = literal_column("at - at % 86400")
+        kinds = [
+            await _by_day(db, UsageTotal, day_of_total, (UsageTotal.step == HOUR_S,), bounds.days),
+            await _by_day(
+                db, UsageTotal, day_of_total, (UsageTotal.step == DAY_S, UsageTotal.user_id > 0), bounds.days
+            ),
+            await _by_day(
+                db, UsageTotal, day_of_total, (UsageTotal.step == DAY_S, UsageTotal.channel_id > 0), bounds.days
+            ),
+        ]
+        users = await _by_day(db, UsageHourly, _DAY, (UsageHourly.user_id > 0,), bounds.days)
+        channels = await _by_day(db, UsageHourly, _DAY, (UsageHourly.channel_id > 0,), bounds.days)
+    wrong: set[int] = set()
+    for expected, found in zip((hours, users, channels), kinds, strict=True):
+        wrong |= {day for day in expected.keys() | found.keys() if expected.get(day) != found.get(day)}
+    return sorted(wrong)
+
+
+async def _by_day(
+    db: AsyncConnection, table: Any, day: ColumnElement[int], where: tuple[Any, ...], before: int
+) -> dict[int, tuple[int, ...]]:
+    at = table.hour if table is UsageHourly else table.at
+    sums = [func.sum(getattr(table, name)) for name in SUMS]
+    rows = await db.execute(select(day.label("day"), *sums).where(at < before, *where).group_by(day))
+    return {int(row[0]): tuple(int(value) for value in row[1:]) for row in rows}
+
+
+async def rebuild(engine: Engine, days: Iterable[int]) -> int:
+    """Make these days and their hours anew. Returns how many."""
+    count = 0
+    for day in days:
+        async with engine.begin() as db:
+            await sum_hours(db, day, min(day + DAY_S, (int(time.time()) - LATE_S) // HOUR_S * HOUR_S))
+            await sum_days(db, day, day + DAY_S)
+        count += 1
+    return count

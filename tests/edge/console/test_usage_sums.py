@@ -1,0 +1,158 @@
+"""Totals say what the hourly table says, whatever is asked and wherever the span begins; what came late is found again."""
+
+import random
+import time
+from types import SimpleNamespace
+
+import pytest
+from sqlalchemy import func, insert, select, update
+
+from edge.console import usage_sums
+from edge.console.usage_sums import Asked, Bounds, Part, split
+from schema.database import make_engine
+from schema.migrate import migrate
+from schema.tables import Meta, QuotaData, UsageHourly, UsageTotal, User
+from schema.usage_totals import DAY_S, HOUR_S, advance, find_wrong_days, read_bounds, rebuild
+from tests.edge.console.payments.conftest import open_shop
+from tests.services import mariadb_server, new_mariadb, new_postgres, postgres_server, valkey_server
+from workers.jobs.usage_totals import advance_totals, check_totals
+
+__all__ = ["mariadb_server", "open_shop", "postgres_server", "valkey_server"]
+NOW = int(time.time())
+FIRST = (NOW - 5 * DAY_S) // HOUR_S * HOUR_S
+
+
+@pytest.mark.parametrize(
+    ("asked", "begin", "end", "parts"),
+    [
+        pytest.param(Asked(), 3600, 90_000, [(3600, 3600, 86_400), (0, 86_400, 90_000)], id="hours, then what is not summed"),
+        pytest.param(Asked(model="m", group="g"), 0, 7200, [(3600, 0, 7200)], id="hours know model and group"),
+        pytest.param(Asked(user_id=1), 3600, 200_000 // 3600 * 3600,
+                     [(0, 3600, 86_400), (86_400, 86_400, 172_800), (0, 172_800, 198_000)], id="days of a user, ragged ends"),
+        pytest.param(Asked(user_id=1), 3600, 80_000, [(0, 3600, 80_000)], id="no whole day"),
+        pytest.param(Asked(channel_id=1, group="g"), 0, 172_800, [(0, 0, 172_800)], id="days know no group"),
+        pytest.param(Asked(user_id=1, channel_id=1), 0, 172_800, [(0, 0, 172_800)], id="days know one of them"),
+    ],
+)  # fmt: skip
+def test_split(asked, begin, end, parts):
+    bounds = Bounds(hours=86_400, days=172_800)
+    assert split(asked, begin, end, bounds) == [Part(*part) for part in parts]
+    assert split(asked, begin, end, Bounds()) == [Part(0, begin, end)], "without totals the hourly table answers"
+
+
+@pytest.fixture(params=["sqlite", "postgresql", "mariadb"])
+async def engine(request, tmp_path):
+    dsn = ""
+    if request.param == "postgresql":
+        dsn = new_postgres(request.getfixturevalue("postgres_server"), "sums")
+    elif request.param == "mariadb":
+        dsn = new_mariadb(request.getfixturevalue("mariadb_server"), "sums")
+    opened = make_engine(dsn, sqlite_path=str(tmp_path / "one.db"))
+    await migrate(opened)
+    yield opened
+    await opened.dispose()
+
+
+def cells(count, seed=1):
+    """Cells of five days, some of which nobody's or no channel's."""
+    dice, seen = random.Random(seed), {}
+    for _ in range(count):
+        key = (FIRST + dice.randrange(5 * 24) * HOUR_S, dice.randrange(4), dice.randrange(3), f"m{dice.randrange(3)}",
+               dice.choice(["", "vip"]))  # fmt: skip
+        seen[key] = {"hour": key[0], "user_id": key[1], "channel_id": key[2], "model": key[3], "group": key[4], "token_id": 0,
+                     "calls": 1 + dice.randrange(5), "errors": dice.randrange(2), "quota": dice.randrange(1000),
+                     "prompt_tokens": 10, "completion_tokens": 3}  # fmt: skip
+    return list(seen.values())
+
+
+async def check(engine, rows, count=15):
+    """Random questions have the same answer from the rows."""
+    dice = random.Random(2)
+    async with engine.connect() as db:
+        for _ in range(count):
+            begin = FIRST + dice.randrange(-5, 5 * 24) * HOUR_S
+            end = begin + dice.randrange(1, 5 * 24) * HOUR_S
+            asked = Asked(dice.choice([None, None, 1, 2]), dice.choice([0, 0, 1, 2]), dice.choice(["", "m1", "m%"]),
+                          dice.choice(["", "", "vip"]))  # fmt: skip
+            inside = [row for row in rows if begin <= row["hour"] < end]
+            expected = sum(
+                row["quota"] for row in inside
+                if asked.user_id in (None, row["user_id"]) and asked.channel_id in (0, row["channel_id"])
+                and asked.model in ("", "m%", row["model"]) and asked.group in ("", row["group"])
+            )  # fmt: skip
+            assert await usage_sums.sum_quota(db, asked, begin, end) == expected, (asked, begin, end)
+            series = await usage_sums.series(db, begin, end, HOUR_S)
+            assert sum(cell[2] for cell in series.values()) == sum(row["quota"] for row in inside)
+            assert sum(cell[0] for cell in series.values()) == 13 * len(inside)
+            users = await usage_sums.by_user(db, begin, end)
+            assert (
+                users.get(1, [0, 0, 0])[1] == sum(row["calls"] for row in inside if row["user_id"] == 1)
+                and 0 not in users
+            )
+
+
+async def test_totals_answer_as_the_hours_do_before_during_and_after(engine):
+    rows = cells(300)
+    assert await advance(engine, NOW) == 0
+    async with engine.begin() as db:
+        await db.execute(insert(UsageHourly), rows)
+    await check(engine, rows, 5)
+    assert await advance(engine, NOW - 2 * DAY_S) > 0
+    await check(engine, rows)
+    ctx = {"worker": SimpleNamespace(engine=engine)}
+    await advance(engine, NOW, days_too=False)
+    await advance_totals(ctx)
+    async with engine.connect() as db:
+        bounds = await read_bounds(db)
+        kept = (await db.execute(select(func.count()).select_from(UsageTotal))).scalar_one()
+    assert bounds.hours >= NOW - 2 * HOUR_S and bounds.days >= NOW - 2 * DAY_S and kept > 0
+    await check(engine, rows)
+
+    late = {**rows[0], "hour": FIRST + 30 * HOUR_S, "token_id": 99, "quota": 5000}
+    newest = {**rows[0], "hour": bounds.hours - HOUR_S, "token_id": 98, "quota": 7000}
+    async with engine.begin() as db:
+        await db.execute(insert(UsageHourly), [late, newest])
+    await advance(engine, NOW)
+    wrong = await find_wrong_days(engine)
+    assert wrong == [late["hour"] // DAY_S * DAY_S], "the newest hours were summed again, the old day was not"
+    assert await check_totals(ctx) == 1 and await find_wrong_days(engine) == []
+    await check(engine, [*rows, late, newest])
+    async with engine.begin() as db:
+        await db.execute(update(UsageTotal).where(UsageTotal.user_id == 1).values(quota=0))
+    assert await rebuild(engine, await find_wrong_days(engine)) > 0
+    await check(engine, [*rows, late, newest], 5)
+
+
+async def test_the_dashboard_joins_the_predecessors_hours_with_our_totals(open_shop):
+    shop = await open_shop()
+    adopted = FIRST + 40 * HOUR_S + 100
+    known = adopted // HOUR_S * HOUR_S + HOUR_S
+    rows = [row for row in cells(800) if row["hour"] >= adopted // HOUR_S * HOUR_S and row["user_id"]]
+    async with shop.services.engine.begin() as db:
+        await db.execute(update(Meta).where(Meta.key == "origin").values(value="new-api"))
+        await db.execute(update(Meta).where(Meta.key == "adopted_at").values(value=str(adopted)))
+        await db.execute(insert(UsageHourly), rows)
+        series = [
+            {"user_id": 7, "username": "ann", "model_name": "old", "created_at": FIRST + n * HOUR_S, "token_used": 3, "count": 1,
+             "quota": 50} for n in range(41)
+        ]  # fmt: skip
+        await db.execute(insert(QuotaData), series)
+        await db.execute(insert(User).values(id=7, username="ann", aff_code="ann", role=1))
+    await advance(shop.services.engine, NOW)
+    async with shop.visitor() as root:
+        shop.services.snapshots.current.is_set_up = False
+        await shop.set_up(root)
+        span = f"start_timestamp={FIRST}&end_timestamp={NOW}"
+        data = (await root.get(f"/api/data/?{span}")).json()["data"]
+        ours = sum(row["quota"] for row in rows if row["hour"] >= known)
+        assert sum(row["quota"] for row in data) == ours + 41 * 50
+        assert [row["created_at"] for row in data] == sorted(row["created_at"] for row in data)
+        users = (await root.get(f"/api/data/users?{span}")).json()["data"]
+        assert next(one["quota"] for one in users if one["name"] == "ann") == 41 * 50
+        assert sum(one["quota"] for one in users) == ours + 41 * 50
+        one = (await root.get(f"/api/data/?{span}&username=ann")).json()["data"]
+        assert len(one) == 41 and {row["username"] for row in one} == {"ann"}
+        long = (await root.get(f"/api/data/?start_timestamp={NOW - 90 * DAY_S}&end_timestamp={NOW}")).json()["data"]
+        assert {row["created_at"] % DAY_S for row in long} == {0} and sum(
+            row["quota"] for row in long
+        ) == ours + 41 * 50
