@@ -1,6 +1,8 @@
 """Drawing and music tasks as users and administrators list them, also those that a predecessor has run."""
 
+import time
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 from blacksheep import Request, Response
@@ -11,7 +13,9 @@ from edge.console.calls import TRUE, query, reply_rows
 from edge.console.paging import Family, read_int, read_page
 from edge.console.routes import Actor, Role, Route
 from edge.services import Services
-from schema.tables import Midjourney, Task
+from edge.tasks.picture_links import picture_link
+from schema.tables import AsyncTask, Midjourney, Task
+from schema.tasks.rows import MIDJOURNEY
 
 
 class DrawingView(Struct):
@@ -37,6 +41,8 @@ class DrawingView(Struct):
     quota: int
     buttons: str
     properties: str
+    mode: str = ""  # speed: fast, relax, turbo or ''
+    refunded: bool = False  # the charge was given back
 
 
 class TaskView(Struct):
@@ -59,16 +65,23 @@ class TaskView(Struct):
     progress: str
     properties: Any
     data: Any
+    refunded: bool = False  # the charge was given back
 
 
-def _drawing(row: Any, forward_to: str) -> DrawingView:
-    held = {name: row[name] for name in DrawingView.__struct_fields__}
-    whole: dict[str, Any] = {
-        name: value if value is not None else (0 if name in _NUMBERS else "") for name, value in held.items()
-    }
-    if forward_to and whole["image_url"]:
-        whole["image_url"] = f"{forward_to.rstrip('/')}/mj/image/{whole['mj_id']}"
-    return DrawingView(**whole)
+def _columns(row: Any, view: Any, own_columns: frozenset[str] = frozenset({"mode", "refunded"})) -> dict[str, Any]:
+    """What a predecessor's table says, NULLs as '' and 0, and what only our table knows."""
+    held = {name: row[name] for name in view.__struct_fields__ if name not in own_columns}
+    whole = {name: value if value is not None else (0 if name in _NUMBERS else "") for name, value in held.items()}
+    return whole | {"refunded": row["billing_state"] == "refunded"}
+
+
+def _drawing(row: Any, services: Services) -> DrawingView:
+    whole = _columns(row, DrawingView)
+    options = services.snapshots.current.options
+    if options.mj_forward_url_enabled and whole["image_url"]:
+        link = picture_link(options, services.config, whole["mj_id"], time.time())
+        whole["image_url"] = link or f"/mj/image/{quote(whole['mj_id'], safe='')}"
+    return DrawingView(**whole, mode=row["mode"] or "")
 
 
 _NUMBERS = frozenset(
@@ -90,10 +103,7 @@ def _json(value: Any) -> Any:
 
 
 def _task(row: Any, *, own: bool) -> TaskView:
-    held = {name: row[name] for name in TaskView.__struct_fields__}
-    whole: dict[str, Any] = {
-        name: value if value is not None else (0 if name in _NUMBERS else "") for name, value in held.items()
-    }
+    whole = _columns(row, TaskView)
     whole.update(properties=_json(row["properties"]), data=_json(row["data"]))
     if own:
         whole["channel_id"] = 0
@@ -105,15 +115,23 @@ async def _rows(services: Services, request: Request, model: Any, where: list[An
     page = read_page(family, p=query(request, "p"), size=query(request, "page_size"))
     async with services.engine.connect() as db:
         total = (await db.execute(select(func.count()).select_from(model).where(*where))).scalar_one()
-        found = select(*model.__table__.columns).where(*where).order_by(model.id.desc())
+        drawing = model is Midjourney
+        ours = (AsyncTask.legacy_id == model.id) & (
+            (AsyncTask.platform == MIDJOURNEY) if drawing else (AsyncTask.platform != MIDJOURNEY)
+        )
+        found = select(*model.__table__.columns, AsyncTask.billing_state, AsyncTask.mode).outerjoin(AsyncTask, ours)
+        found = found.where(*where).order_by(model.id.desc())
         rows = (await db.execute(found.limit(page.size).offset(page.offset))).mappings().all()
     return list(rows), int(total), page
 
 
 def _drawing_filters(request: Request) -> list[Any]:
     where: list[Any] = []
-    if mj_id := query(request, "mj_id"):
-        where.append(Midjourney.mj_id == mj_id)
+    for name, column in (("mj_id", Midjourney.mj_id), ("status", Midjourney.status), ("action", Midjourney.action)):
+        if value := query(request, name):
+            where.append(column == value)
+    if user := read_int(query(request, "user_id")):
+        where.append(Midjourney.user_id == user)
     if channel := read_int(query(request, "channel_id")):
         where.append(Midjourney.channel_id == channel)
     if start := read_int(query(request, "start_timestamp")):
@@ -135,6 +153,8 @@ def _task_filters(request: Request) -> list[Any]:
             where.append(column == value)
     if channel := read_int(query(request, "channel_id")):
         where.append(Task.channel_id == channel)
+    if user := read_int(query(request, "user_id")):
+        where.append(Task.user_id == user)
     if start := read_int(query(request, "start_timestamp")):
         where.append(Task.submit_time >= start)
     if end := read_int(query(request, "end_timestamp")):
@@ -144,9 +164,7 @@ def _task_filters(request: Request) -> list[Any]:
 
 async def _drawings(services: Services, request: Request, own: list[Any]) -> Response:
     rows, total, page = await _rows(services, request, Midjourney, [*own, *_drawing_filters(request)])
-    options = services.snapshots.current.options
-    forward = options.server_address if options.mj_forward_url_enabled else ""
-    return reply_rows(request, [_drawing(row, forward) for row in rows], total=total, page=page)
+    return reply_rows(request, [_drawing(row, services) for row in rows], total=total, page=page)
 
 
 async def list_drawings(services: Services, request: Request, actor: Actor) -> Response:
@@ -171,7 +189,7 @@ async def list_own_tasks(services: Services, request: Request, actor: Actor) -> 
     return reply_rows(request, [_task(row, own=True) for row in rows], total=total, page=page)
 
 
-_TIMES = ("p", "page_size", "envelope", "channel_id", "start_timestamp", "end_timestamp")
+_TIMES = ("p", "page_size", "envelope", "channel_id", "user_id", "status", "action", "start_timestamp", "end_timestamp")
 ROUTES = (
     Route("GET", "/api/mj/", Role.ADMIN, list[DrawingView], list_drawings, query=(*_TIMES, "mj_id")),
     Route("GET", "/api/mj/self", Role.USER, list[DrawingView], list_own_drawings, query=(*_TIMES, "mj_id")),

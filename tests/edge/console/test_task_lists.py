@@ -2,7 +2,7 @@
 
 from sqlalchemy import insert
 
-from schema.tables import Midjourney, Task
+from schema.tables import AsyncTask, Midjourney, Task
 
 
 async def test_lists_of_drawings_and_tasks(console):
@@ -36,3 +36,35 @@ async def test_lists_of_drawings_and_tasks(console):
         assert task["channel_id"] == 0 and task["data"] == [{"audio_url": "a"}] and task["properties"] == {"input": "x"}
         assert (await http.get("/api/task/?platform=suno&status=SUCCESS")).json()["data"][0]["channel_id"] == 9
         assert (await http.get("/api/task/self")).json()["data"] == []
+
+
+async def test_refunds_speeds_and_links_are_told_and_lists_can_be_narrowed(console):
+    async with console.visitor() as http:
+        await console.set_up(http)
+        console.set_options(ServerAddress="https://gateway.example.com", MjImageSigned="true")
+        async with console.services.engine.begin() as db:
+            rows = [
+                {"id": n, "user_id": n % 2 + 1, "mj_id": f"m{n}", "status": "FAILURE" if n % 2 else "SUCCESS", "action": "IMAGINE",
+                 "channel_id": n, "submit_time": n, "image_url": "" if n % 2 else "https://cdn.example.com/x.png"}
+                for n in range(1, 5)
+            ]  # fmt: skip
+            await db.execute(insert(Midjourney), rows)
+            await db.execute(insert(Task).values(id=1, user_id=1, task_id="s1", platform="suno", status="FAILURE"))
+            own = {"user_id": 1, "mode": "turbo", "billing_state": "refunded", "legacy_id": 1}
+            await db.execute(insert(AsyncTask), [{**own, "task_key": "a", "platform": "mj"}])
+            await db.execute(
+                insert(AsyncTask), [{**own, "task_key": "b", "platform": "suno", "billing_state": "settled"}]
+            )
+        every = (await http.get("/api/mj/")).json()["data"]
+        assert [(row["mj_id"], row["refunded"], row["mode"]) for row in every] == [
+            ("m4", False, ""), ("m3", False, ""), ("m2", False, ""), ("m1", True, "turbo"),
+        ]  # fmt: skip
+        assert every[0]["image_url"].startswith("https://gateway.example.com/mj/image/m4?e=")
+        assert every[1]["image_url"] == "", "D-23: no picture, no link"
+        assert (await http.get("/api/task/")).json()["data"][0]["refunded"] is False
+        for query, found in [
+            ("status=FAILURE", ["m3", "m1"]), ("user_id=1", ["m4", "m2"]), ("channel_id=3", ["m3"]), ("action=UPSCALE", []),
+        ]:  # fmt: skip
+            assert [row["mj_id"] for row in (await http.get(f"/api/mj/?{query}")).json()["data"]] == found, query
+        console.set_options(MjForwardUrlEnabled="true")
+        assert (await http.get("/api/mj/?mj_id=m2")).json()["data"][0]["image_url"] == "/mj/image/m2"

@@ -158,6 +158,8 @@ export interface Midjourney {
   quota: QuotaUnits;
   buttons: string;
   properties: string;
+  mode: string; // speed: fast, relax, turbo or ""
+  refunded: boolean;
 }
 
 export interface Task {
@@ -178,6 +180,7 @@ export interface Task {
   progress: string;
   properties: { input?: string };
   data: unknown;
+  refunded: boolean;
 }
 
 export interface Option {

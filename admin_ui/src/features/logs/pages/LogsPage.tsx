@@ -120,7 +120,7 @@ export default function LogsPage() {
       },
       { id: "prompt", header: t("logs.field.prompt"), width: 76, align: "right", cell: (r) => (r.prompt_tokens ? format.number(r.prompt_tokens) : "") },
       { id: "completion", header: t("logs.field.completion"), width: 94, align: "right", cell: (r) => (r.completion_tokens ? format.number(r.completion_tokens) : "") },
-      { id: "cost", header: t("logs.field.cost"), width: 102, align: "right", cell: (r) => (r.quota ? <Text size="sm" fw={600} className="num">{format.quota(r.quota, 6)}</Text> : r.type === 2 ? t("logs.free") : "") },
+      { id: "cost", header: t("logs.field.cost"), width: 102, align: "right", cell: (r) => (r.quota ? <Text size="sm" fw={600} className="num" {...(r.type === 4 ? { c: "teal" } : {})}>{r.type === 4 ? "+" : ""}{format.quota(r.quota, 6)}</Text> : r.type === 2 ? t("logs.free") : "") },
     ];
   }, [t, format, isAdmin, setState]);
 
