@@ -97,6 +97,7 @@ class Edge:
         )
         door = PlaygroundDoor(self.services)
         callers = Callers(self.engine)
+        self.snapshots.on_callers_changed = callers.look_again
         self.relay = Relay(config, self.snapshots, callers, hot, self.settling, meters, self.health, door.find)
         self.tasks = Tasks(self.relay, self.engine, self.log_engine, self.redis)
         self.realtime = RealtimeDoor(self.relay)

@@ -1,7 +1,7 @@
 """Settings and channels of one moment, read from SQL when a version counter in Redis moves, and at least once a minute."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import structlog
 from msgspec import Struct
@@ -50,6 +50,9 @@ class Snapshots:
         self._vault = Vault(config.crypto_secret or config.session_secret, config.crypto_secret_old)
         self._versions: tuple[bytes | None, ...] = ()
         self._read_at = 0.0
+        self._reading = asyncio.Lock()
+        self._callers: bytes | None = None
+        self.on_callers_changed: Callable[[], None] = lambda: None  # a token or an account was edited
         options = read_options({})
         self.current = EdgeSnapshot(options, (settings := read_settings(options, config)), {}, {}, Lanes(settings))
 
@@ -91,19 +94,38 @@ class Snapshots:
         )
         self._read_at = asyncio.get_running_loop().time()
 
+    async def catch_up(self) -> bool:
+        """Read now if a counter has moved or the snapshot is old; whether it was read. Raises what Redis and SQL raise."""
+        async with self._reading:
+            *found, callers = await self._pipe.execute(b"HMGET", VERSIONS, b"options", b"channels", b"callers")
+            versions = tuple(found)
+            if callers != self._callers:
+                self._callers = callers
+                self.on_callers_changed()
+            if versions == self._versions and self.age_s < AGE_S_MAX:
+                return False
+            await self.read(int(versions[0] or 0))
+            self._versions = versions
+            return True
+
+    async def newer(self, seen: EdgeSnapshot) -> EdgeSnapshot | None:
+        """What there is now, if it is another one; asked before a call is refused for want of a channel or a price, so that
+        what was made a moment ago serves at once. None as well while Redis or the database are away."""
+        await self._try_catch_up()
+        return self.current if self.current is not seen else None
+
+    async def _try_catch_up(self) -> None:
+        try:
+            await self.catch_up()
+        except RedisAway:
+            return  # keeps what it has
+        except Exception as error:
+            log.warning("snapshot_not_read", error=type(error).__name__)
+
     async def run(self) -> None:
-        loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(CHECK_S)
-            try:
-                versions = tuple(await self._pipe.execute(b"HMGET", VERSIONS, b"options", b"channels"))
-                if versions != self._versions or loop.time() - self._read_at > AGE_S_MAX:
-                    await self.read(int(versions[0] or 0))
-                    self._versions = versions
-            except RedisAway:
-                continue  # keeps what it has
-            except Exception as error:
-                log.warning("snapshot_not_read", error=type(error).__name__)
+            await self._try_catch_up()
 
 
 def _words(options: Options) -> WordFilter | None:

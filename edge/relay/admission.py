@@ -27,6 +27,10 @@ async def hold_quota(live: "LiveCall", snapshot: EdgeSnapshot) -> None:
         channel_type=live.channel.type,
     )
     if isinstance(price, PriceMissing):
+        newer = await live.relay.snapshots.newer(snapshot)
+        if newer is not None:
+            await hold_quota(live, newer)
+            return
         raise Refused(500, "model_price_error", f"Model {wanted.model} has no price; the operator must set one.")
     live.base_price = live.price = price
     if wanted.pictures is not None:

@@ -166,6 +166,11 @@ async def carry_out(live: LiveCall) -> None:
         attempt += 1
         channel = again or live.choose(snapshot, pinned, attempt)
         again = None
+        if channel is None and attempt == 1:
+            newer = await relay.snapshots.newer(snapshot)
+            if newer is not None:
+                snapshot = newer
+                channel = live.choose(snapshot, pinned, attempt)
         if channel is None:
             break
         live.channel = channel

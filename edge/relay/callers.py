@@ -44,7 +44,8 @@ class Caller(Struct, frozen=True):
 
 class _Held(Struct):
     caller: Caller | None  # None: there is no such token
-    seen_s: float  # when SQL said so, in the loop's time
+    seen_s: float  # when SQL was asked, in the loop's time
+    held_s: float  # when it was decided to go by that
     fresh_until_s: float
 
 
@@ -57,13 +58,18 @@ class Callers:
         self._held: OrderedDict[bytes, _Held] = OrderedDict()
         self._waiting: dict[str, asyncio.Future[Caller | None]] = {}
         self._query: asyncio.Task[None] | None = None
+        self._edited_s = 0.0
+
+    def look_again(self) -> None:
+        """Somebody was edited: everybody is looked up again with his next call, many in one query."""
+        self._edited_s = self._loop.time()
 
     async def find(self, key: str) -> Caller | None:
         """Raises DatabaseAway. Keys themselves are not kept."""
         digest = hashlib.blake2b(key.encode(), digest_size=16).digest()
         held = self._held.get(digest)
         now_s = self._loop.time()
-        if held is not None and held.fresh_until_s > now_s:
+        if held is not None and held.fresh_until_s > now_s and held.held_s >= self._edited_s:
             return held.caller
         future = self._waiting.get(key)
         if future is None:
@@ -78,13 +84,15 @@ class Callers:
         except (DatabaseAway, TimeoutError):
             seen = self._held.get(digest)
             if seen is held:  # no late answer meanwhile
-                held.fresh_until_s = self._loop.time() + AWAY_S
+                held.held_s = self._loop.time()
+                held.fresh_until_s = held.held_s + AWAY_S
             return held.caller
 
     async def _read(self) -> None:
         await asyncio.sleep(0)  # the keys of one loop tick go in one query
         while self._waiting:
             batch = dict(list(self._waiting.items())[:BATCH_MAX])
+            asked_s = self._loop.time()
             try:
                 found = await self._select(list(batch))
             except Exception as error:
@@ -97,7 +105,7 @@ class Callers:
             now_s = self._loop.time()
             for key, future in batch.items():
                 self._waiting.pop(key, None)
-                self._hold(key, _Held(found.get(key), now_s, now_s + AGE_S_MAX))
+                self._hold(key, _Held(found.get(key), asked_s, asked_s, now_s + AGE_S_MAX))
                 if not future.done():
                     future.set_result(found.get(key))
         self._query = None

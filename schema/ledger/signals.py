@@ -33,9 +33,16 @@ async def changed(redis: Any, what: str) -> None:
 
 async def user_changed(redis: Any, user_id: int) -> None:
     """Group, status or settings of a user changed: edges forget what they cached of this account."""
-    await redis.publish(SIGNAL, f"user:{user_id}")
+    await _caller_changed(redis, f"user:{user_id}")
 
 
 async def token_changed(redis: Any, token_id: int) -> None:
     """A token was edited, disabled or deleted: edges forget it."""
-    await redis.publish(SIGNAL, f"token:{token_id}")
+    await _caller_changed(redis, f"token:{token_id}")
+
+
+async def _caller_changed(redis: Any, who: str) -> None:
+    async with redis.pipeline(transaction=False) as pipe:
+        pipe.hincrby(VERSIONS, "callers", 1)
+        pipe.publish(SIGNAL, who)
+        await pipe.execute()
