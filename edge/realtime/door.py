@@ -173,8 +173,7 @@ class RealtimeDoor:
         except REFUSES:
             return False
         if isinstance(turn, Full):
-            text = f"You may send {turn.limit} requests in {limits.minutes} minutes; please wait {turn.wait_s} s."
-            raise Refused(429, "rate_limit_exceeded", text, retry_after_s=turn.wait_s)
+            raise Refused(429, "rate_limit_exceeded", turn.sentence(limits), retry_after_s=turn.wait_s)
         return True
 
     async def _connect(

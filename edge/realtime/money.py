@@ -5,6 +5,7 @@ reaper. The row of the log shows the sums of the session and is written with its
 gets a row an hour. Source: Realtime rules, "Money".
 """
 
+import contextlib
 import time
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,9 @@ from msgspec.structs import replace
 
 from edge.channels import RoutedChannel
 from edge.relay.callers import Caller
+from edge.relay.rate_limit import limits_for
 from edge.relay.refusal import Refused, away, short_of_quota
+from edge.spool import REFUSES
 from schema.counting import realtime_audio_tokens
 from schema.ledger.hot import Extension, NotLoaded, QuotaShort, Reserved
 from schema.pricing import PriceMissing, charge, find_price
@@ -57,6 +60,8 @@ class SessionMoney:
         self.upstream_model = model
         self.tried: list[int] = []
         self.turn = 1
+        limits = limits_for(snapshot.options, group)
+        self.spends = limits is not None and limits.tokens > 0  # model tokens per minute are limited
         self.turns = 0  # charged so far
         self.amount = 0
         self.held = False
@@ -199,6 +204,9 @@ class SessionMoney:
 
     async def _settle(self, record: UsageRecord, usage: TokenUsage) -> None:
         await self._relay.settling.settle(record)
+        if self.spends and usage.total_tokens:
+            with contextlib.suppress(*REFUSES):
+                await self._relay.limiter.spend(self.caller.user_id, self._turn_id, usage.total_tokens)
         self.held = False
         self._turn_ms = record.ended_ms
         if usage.total_tokens or record.quota:

@@ -25,7 +25,7 @@ from edge.relay.live import LiveCall
 from edge.relay.open_calls import OpenCalls
 from edge.relay.outgoing import Preparer
 from edge.relay.prompt import answer_count
-from edge.relay.rate_limit import Full, Limits, RateLimiter, Turn, limits_for
+from edge.relay.rate_limit import RateLimiter, limits_for, take_turn
 from edge.relay.refusal import Refused, away, no_channel
 from edge.relay.request_body import Readers, drain, unpack
 from edge.relay.retry import GiveUp, RetryPolicy, after_failure
@@ -151,10 +151,10 @@ async def carry_out(live: LiveCall) -> None:
         check_words(snapshot.words, live.mode, body)
     live.wanted, live.body = wanted, body
     live.stream = wanted.stream
-    limits = limits_for(snapshot.options, live.group)
-    if limits is not None:
-        await _take_turn(live, limits)
+    limits = live.limits = limits_for(snapshot.options, live.group)
     if live.place.free:
+        if limits is not None:
+            await take_turn(live, limits)
         await live.answer_json(answer_count(live.place, wanted.model, body))
         return
     deadline_ms = live.started_ms + relay.config.retry_deadline_s * 1000
@@ -172,6 +172,8 @@ async def carry_out(live: LiveCall) -> None:
                 snapshot = newer
                 channel = live.choose(snapshot, pinned, attempt)
         if channel is None:
+            if limits is not None and not live.turn_taken:
+                await take_turn(live, limits)
             break
         live.channel = channel
         if not live.held:
@@ -228,21 +230,6 @@ async def carry_out(live: LiveCall) -> None:
     if last is None:
         raise no_channel(live.group, wanted.model)
     await live.fail(last)
-
-
-async def _take_turn(live: LiveCall, limits: Limits) -> None:
-    """Raises Refused. While Redis is away nobody is counted: the balance still bounds what can be spent."""
-    try:
-        turn = await live.relay.limiter.take(live.caller.user_id, live.request_id, limits)
-    except REFUSES:
-        return
-    if isinstance(turn, Full):
-        what = "successful requests" if turn.successful else "requests"
-        text = f"You may send {turn.limit} {what} in {limits.minutes} minutes; please wait {turn.wait_s} s."
-        live.turn = Turn(turn.limit, 0, turn.wait_s)
-        live.relay.meters.count("rate_limited_total", "relay")
-        raise Refused(429, "rate_limit_exceeded", text, retry_after_s=turn.wait_s)
-    live.turn, live.turn_taken = turn, True
 
 
 def _key_headers(live: LiveCall) -> dict[str, str]:

@@ -14,7 +14,7 @@ from edge.relay.admission import hold_quota
 from edge.relay.attempt import make_attempt
 from edge.relay.callers import Caller
 from edge.relay.prompt import count_prompt
-from edge.relay.rate_limit import Turn
+from edge.relay.rate_limit import Limits, Turn, begin_spending, take_turn
 from edge.relay.refusal import Refused
 from edge.relay.request_id import new_request_id
 from edge.relay.routes import Place
@@ -66,6 +66,7 @@ class LiveCall:
         self.amount = 0  # quota held
         self.turn: Turn | None = None  # in the window of the request rate limit
         self.turn_taken = False
+        self.limits: Limits | None = None  # of calls and tokens per time
         self.last_out_s = 0.0  # monotonic time at which the client was last sent something
         self.body_ended = False  # the last byte was sent
         self.writer: EventWriter | None = None  # of the client's stream, where we write events ourselves
@@ -93,7 +94,15 @@ class LiveCall:
         return self.relay.health.choose(snapshot, wish, attempt=attempt - 1, tried=self.tried)
 
     async def hold(self, snapshot: EdgeSnapshot) -> None:
-        await hold_quota(self, snapshot)
+        """Quota, and a place among the calls of this minute: both go out in one write. Raises Refused."""
+        if self.limits is None or self.turn_taken:
+            await hold_quota(self, snapshot)
+            return
+        turn = asyncio.ensure_future(take_turn(self, self.limits))
+        try:
+            await hold_quota(self, snapshot)
+        finally:
+            await turn  # its refusal comes first
 
     async def attempt(self, snapshot: EdgeSnapshot) -> None:
         await make_attempt(self, snapshot)
@@ -159,19 +168,27 @@ class LiveCall:
             headers += [(b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
         if self.relay.draining:
             headers.append((b"connection", b"close"))
-        if self.turn is not None:
+        if self.turn is not None and self.turn.limit:
             headers += [
                 (b"x-ratelimit-limit-requests", str(self.turn.limit).encode()),
                 (b"x-ratelimit-remaining-requests", str(self.turn.left).encode()),
                 (b"x-ratelimit-reset-requests", f"{self.turn.reset_s}s".encode()),
+            ]
+        if self.turn is not None and self.limits is not None and self.limits.tokens and self.turn.tokens_left >= 0:
+            headers += [
+                (b"x-ratelimit-limit-tokens", str(self.limits.tokens).encode()),
+                (b"x-ratelimit-remaining-tokens", str(self.turn.tokens_left).encode()),
             ]
         if retry_after_s:
             headers.append((b"retry-after", str(retry_after_s).encode()))
         await self.send({"type": "http.response.start", "status": status, "headers": headers})
 
     async def settle(self, usage: TokenUsage, status: int, *, cut: bool = False, error: str = "") -> None:
+        spending = begin_spending(self, usage.total_tokens) if self.turn is not None else None
         await self.relay.settling.settle(self.record(usage, status, cut=cut, error=error))
         self.held = False
+        if spending is not None:
+            await spending
 
     def record(self, usage: TokenUsage, status: int, *, cut: bool = False, error: str = "") -> UsageRecord:
         caller = self.caller

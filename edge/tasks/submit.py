@@ -81,8 +81,7 @@ async def _take_turn(call: TaskCall, caller: Caller, group: str) -> None:
     except REFUSES:
         return
     if isinstance(turn, Full):
-        text = f"You may send {turn.limit} requests in {limits.minutes} minutes; please wait {turn.wait_s} s."
-        raise Refused(429, "rate_limit_exceeded", text, retry_after_s=turn.wait_s)
+        raise Refused(429, "rate_limit_exceeded", turn.sentence(limits), retry_after_s=turn.wait_s)
 
 
 def find_task_price(options: Options, submit: Submit, group: str, user_group: str) -> PriceRecord:

@@ -10,6 +10,7 @@ mx:{p}:usage        stream of ended calls: u user, t limited token or 0, q quota
                     (1 settled without a hold or replayed, 2 reaped)
 mx:{p}:i:<digest>   idempotency key -> request id
 mx:{p}:ra:<user>    sorted set: calls in the window of the request rate limit; rs: the successful ones
+mx:{p}:rt:<user>    sorted set: calls in the window of the token rate limit; rn: hash of their tokens, and s the sum
 
 Holds live inside the balance: to reserve is one read and one write, to settle one read, two writes and the record.
 """

@@ -1,10 +1,13 @@
 """The request rate limit across edges: exact under a burst, failed calls free their place among the successful ones."""
 
 import asyncio
+import json
 from pathlib import Path
 
 from sqlalchemy import delete, insert
 
+from schema.counting import estimate_prompt
+from schema.ledger import signals
 from schema.tables import OptionRow, User
 from tests.system import System, open_system, until
 
@@ -17,6 +20,7 @@ async def _limit(system: System, **options: str) -> None:
     async with system.engine.begin() as db:
         await db.execute(delete(OptionRow).where(OptionRow.key.in_(list(rows))))
         await db.execute(insert(OptionRow), [{"key": key, "value": value} for key, value in rows.items()])
+    await signals.changed(system.redis, "options")
 
 
 async def test_limits_hold_across_edges(tmp_path: Path):
@@ -63,3 +67,31 @@ async def test_limits_hold_across_edges(tmp_path: Path):
 
         await until(booked, "the answered calls are charged, and no other")
         assert await system.holds() == 0
+        await _check_tokens(system)
+
+
+async def _check_tokens(system: System) -> None:
+    """Model tokens per minute: what is open counts with its guess, what is settled with its usage, on both edges alike."""
+    body = {**BODY, "model": "slow", "stream": True, "max_tokens": 1000}
+    guess = estimate_prompt(len(json.dumps(body, separators=(",", ":")))) + 1000
+    limits = json.dumps({"default": 4 * guess})
+    options = {"ModelTokensPerMinuteLimit": "0", "ModelTokensPerMinuteGroup": limits}
+    await _limit(system, ModelRequestRateLimitEnabled="false", **options)
+    async with system.client(0, user=3) as one, system.client(1, user=3) as two:
+
+        async def limited() -> bool:
+            heads = [(await http.post(CHAT, json={**BODY, "model": "unknown"})).headers for http in (one, two)]
+            return all("x-ratelimit-limit-tokens" in head for head in heads)
+
+        await until(limited, "the new setting is not seen")
+        answers = await asyncio.gather(*(http.post(CHAT, json=body) for http in (one, two) for _ in range(6)))
+        good = [answer for answer in answers if answer.status_code == 200]
+        refused = [answer for answer in answers if answer.status_code == 429]
+        assert (len(good), len(refused)) == (4, 8), "calls that failed gave their tokens back"
+        assert "tokens in 1 minutes" in refused[0].json()["error"]["message"]
+        assert 0 < int(refused[0].headers["retry-after"]) <= 60
+        claude = {"model": "plain", "max_tokens": 5, "messages": [{"role": "user", "content": "x"}]}
+        told = await two.post("/v1/messages", json=claude)
+        assert told.status_code == 429, "4 x 1500 tokens were used, more than was guessed"
+        assert told.json()["error"]["type"] == "rate_limit_error"
+    assert await system.holds() == 0
