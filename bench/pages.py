@@ -47,14 +47,15 @@ LOGS = """INSERT INTO logs (user_id, created_at, type, content, username, token_
   FROM (SELECT i, 1 + floor({users} * power(random(), 3))::int AS u, floor({models} * power(random(), 2))::int AS m,
       1 + floor({channels} * random())::int AS c FROM generate_series({from_}, {to}) AS g(i)) AS n"""
 LEDGER = """INSERT INTO mx_ledger_entries (kind, reference, balance, user_id, token_id, delta, token_delta, actor, reason, at_ms)
-  SELECT 'settle', request_id, 'user', user_id, token_id, -quota, 0, 'system', '', created_at * 1000 FROM logs WHERE type = 2"""
+  SELECT 'settle', request_id, 'user', user_id, token_id, -quota, 0, 'system', '', created_at * 1000 FROM logs WHERE type = 2 ORDER BY id"""
 HOURS = """INSERT INTO mx_usage_hourly (hour, user_id, token_id, channel_id, model, "group", calls, quota, prompt_tokens,
     completion_tokens, latency_ms_sum)
   SELECT created_at - created_at % 3600, user_id, token_id, channel_id, model_name, "group", count(*), sum(quota),
-    sum(prompt_tokens), sum(completion_tokens), sum(elapsed_time) FROM logs WHERE type = 2 GROUP BY 1, 2, 3, 4, 5, 6"""
+    sum(prompt_tokens), sum(completion_tokens), sum(elapsed_time) FROM logs WHERE type = 2 GROUP BY 1, 2, 3, 4, 5, 6
+  ORDER BY 1"""
 CELLS = """INSERT INTO quota_data (user_id, username, model_name, created_at, token_used, count, quota)
   SELECT user_id, username, model_name, created_at - created_at % 3600, sum(prompt_tokens + completion_tokens), count(*),
-    sum(quota) FROM logs WHERE type = 2 GROUP BY 1, 2, 3, 4"""
+    sum(quota) FROM logs WHERE type = 2 GROUP BY 1, 2, 3, 4 ORDER BY 4"""
 BALANCES = """UPDATE users SET quota = s.total, used_quota = -s.total
   FROM (SELECT user_id, sum(delta) AS total FROM mx_ledger_entries GROUP BY user_id) AS s WHERE s.user_id = users.id"""
 

@@ -97,19 +97,20 @@ class UsageHourly(Base):
 class UsageTotal(Base):
     """Sums of mx_usage_hourly for the pages that people open, so that these look at hundreds of rows and not at millions.
 
-    Hours (step 3600): by model and group, user and channel 0. Days (step 86400, UTC): by user and model with channel 0, and
-    by channel and model with user 0; group ''. Made by the job `usage_totals`, and made anew at any time.
+    Kinds: `hour` by model and group; `user` and `model`, the days (UTC) of an account, all together and by model; `channel`,
+    the days of a channel by model. What a kind does not tell apart is 0 or ''. Made by the job `usage_totals`, and anew at
+    any time.
     """
 
     __tablename__ = "mx_usage_totals"
     __table_args__ = (
-        UniqueConstraint("step", "at", "user_id", "channel_id", "model", "group", name="mx_usage_totals_cell"),
-        Index("mx_usage_totals_user", "user_id", "step", "at"),
-        Index("mx_usage_totals_channel", "channel_id", "step", "at"),
+        UniqueConstraint("kind", "at", "user_id", "channel_id", "model", "group", name="mx_usage_totals_cell"),
+        Index("mx_usage_totals_user", "user_id", "kind", "at"),
+        Index("mx_usage_totals_channel", "channel_id", "kind", "at"),
     )
     id: Mapped[BigId]
-    step: Mapped[int] = mapped_column(Int, nullable=False)  # s
-    at: Mapped[int] = mapped_column(Int, nullable=False)  # Unix s, a multiple of `step`
+    kind: Mapped[str] = mapped_column(String(8), nullable=False)
+    at: Mapped[int] = mapped_column(Int, nullable=False)  # Unix s, begin of the hour or day
     user_id: Mapped[int] = _count()
     channel_id: Mapped[int] = _count()
     model: Mapped[str] = mapped_column(Name, nullable=False, default="", server_default="")

@@ -20,10 +20,11 @@ HOUR_S, DAY_S = 3600, 86_400
 LATE_S = 600  # after its end an hour is summed: settlement is seconds behind, and the next passes look again
 HOURS_AGAIN, DAYS_AGAIN = 3, 2  # how many ended ones each pass sums anew
 HOURS_THROUGH, DAYS_THROUGH = "totals_hours_through", "totals_days_through"  # in mx_meta, Unix s: all before is summed
+DAYS = ("user", "model", "channel")  # kinds
 SUMS = ("calls", "errors", "quota", "prompt_tokens", "completion_tokens")
-_KEY = ("step", "at", "user_id", "channel_id", "model", "group")
 # A literal, not a parameter: PostgreSQL takes two parameters for two expressions and refuses the GROUP BY.
 _DAY: ColumnElement[int] = literal_column("hour - hour % 86400")
+_DAY_OF: ColumnElement[int] = literal_column("at - at % 86400")
 
 
 class Bounds(Struct, frozen=True):
@@ -41,32 +42,32 @@ async def read_bounds(db: AsyncConnection) -> Bounds:
 
 async def sum_hours(db: AsyncConnection, begin: int, end: int) -> None:
     """Make the hours in [begin, end) anew."""
-    table = UsageTotal
-    await db.execute(delete(table).where(table.step == HOUR_S, table.at >= begin, table.at < end))
-    keys = (UsageHourly.hour, UsageHourly.model, UsageHourly.group)
-    wanted = (
-        select(literal(HOUR_S), UsageHourly.hour, literal(0), literal(0), *keys[1:], *_sums())
-        .where(UsageHourly.hour >= begin, UsageHourly.hour < end)
-        .group_by(*keys)
-    )
-    await db.execute(insert(table).from_select([*_KEY, *SUMS], wanted))
+    hourly = UsageHourly
+    await _clear(db, ("hour",), begin, end)
+    await _fill(db, "hour", hourly.hour, begin, end, model=hourly.model, group=hourly.group)
 
 
 async def sum_days(db: AsyncConnection, begin: int, end: int) -> None:
     """Make the days in [begin, end) anew."""
+    hourly = UsageHourly
+    await _clear(db, DAYS, begin, end)
+    await _fill(db, "user", _DAY, begin, end, user_id=hourly.user_id)
+    await _fill(db, "model", _DAY, begin, end, user_id=hourly.user_id, model=hourly.model)
+    await _fill(db, "channel", _DAY, begin, end, channel_id=hourly.channel_id, model=hourly.model)
+
+
+async def _clear(db: AsyncConnection, kinds: tuple[str, ...], begin: int, end: int) -> None:
     table = UsageTotal
-    await db.execute(delete(table).where(table.step == DAY_S, table.at >= begin, table.at < end))
-    nobody = literal(0)
-    for column, user, channel in (
-        (UsageHourly.user_id, UsageHourly.user_id, nobody),
-        (UsageHourly.channel_id, nobody, UsageHourly.channel_id),
-    ):
-        wanted = (
-            select(literal(DAY_S), _DAY.label("day"), user, channel, UsageHourly.model, literal(""), *_sums())
-            .where(UsageHourly.hour >= begin, UsageHourly.hour < end, column > 0)
-            .group_by(_DAY, column, UsageHourly.model)
-        )
-        await db.execute(insert(table).from_select([*_KEY, *SUMS], wanted))
+    await db.execute(delete(table).where(table.kind.in_(kinds), table.at >= begin, table.at < end))
+
+
+async def _fill(db: AsyncConnection, kind: str, at: Any, begin: int, end: int, **keys: Any) -> None:
+    """`keys`: what is told apart; nobody's calls are not those of an account, and so with channels."""
+    where = [UsageHourly.hour >= begin, UsageHourly.hour < end]
+    where += [column > 0 for name, column in keys.items() if name.endswith("_id")]
+    names = ["kind", "at", *keys, *SUMS]
+    wanted = select(literal(kind), at, *keys.values(), *_sums()).where(*where).group_by(at, *keys.values())
+    await db.execute(insert(UsageTotal).from_select(names, wanted, include_defaults=True))
 
 
 def _sums() -> list[Any]:
@@ -122,20 +123,13 @@ async def find_wrong_days(engine: Engine) -> list[int]:
     async with engine.connect() as db:
         bounds = await read_bounds(db)
         hours = await _by_day(db, UsageHourly, _DAY, (), bounds.days)
-        day_of_total: ColumnElement[int] = literal_column("at - at % 86400")
-        kinds = [
-            await _by_day(db, UsageTotal, day_of_total, (UsageTotal.step == HOUR_S,), bounds.days),
-            await _by_day(
-                db, UsageTotal, day_of_total, (UsageTotal.step == DAY_S, UsageTotal.user_id > 0), bounds.days
-            ),
-            await _by_day(
-                db, UsageTotal, day_of_total, (UsageTotal.step == DAY_S, UsageTotal.channel_id > 0), bounds.days
-            ),
-        ]
         users = await _by_day(db, UsageHourly, _DAY, (UsageHourly.user_id > 0,), bounds.days)
         channels = await _by_day(db, UsageHourly, _DAY, (UsageHourly.channel_id > 0,), bounds.days)
+        kinds = [
+            await _by_day(db, UsageTotal, _DAY_OF, (UsageTotal.kind == kind,), bounds.days) for kind in ("hour", *DAYS)
+        ]
     wrong: set[int] = set()
-    for expected, found in zip((hours, users, channels), kinds, strict=True):
+    for expected, found in zip((hours, users, users, channels), kinds, strict=True):
         wrong |= {day for day in expected.keys() | found.keys() if expected.get(day) != found.get(day)}
     return sorted(wrong)
 

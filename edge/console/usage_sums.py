@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schema.tables import UsageHourly, UsageTotal
-from schema.usage_totals import DAY_S, HOUR_S, Bounds, read_bounds
+from schema.usage_totals import DAY_S, Bounds, read_bounds
 
 
 class Asked(Struct, frozen=True):
@@ -23,9 +23,9 @@ class Asked(Struct, frozen=True):
 
 
 class Part(Struct, frozen=True):
-    """[begin, end) read from one table. `step` 0: the hourly table."""
+    """[begin, end) read from one table. `kind`: of the totals; '' = the hourly table."""
 
-    step: int
+    kind: str
     begin: int
     end: int
 
@@ -33,26 +33,25 @@ class Part(Struct, frozen=True):
 def split(asked: Asked, begin: int, end: int, bounds: Bounds) -> list[Part]:
     """The cheapest way to sum [begin, end): whole hours on both ends."""
     if asked.user_id is None and not asked.channel_id:
-        step, first, last = HOUR_S, begin, min(end, bounds.hours)
+        kind, first, last = "hour", begin, min(end, bounds.hours)
     elif not asked.group and (asked.user_id is None or not asked.channel_id):
-        step, first, last = DAY_S, -(-begin // DAY_S) * DAY_S, min(end, bounds.days) // DAY_S * DAY_S
+        kind = "channel" if asked.user_id is None else "model" if asked.model else "user"
+        first, last = -(-begin // DAY_S) * DAY_S, min(end, bounds.days) // DAY_S * DAY_S
     else:
-        return [Part(0, begin, end)]
+        return [Part("", begin, end)]
     if first >= last:
-        return [Part(0, begin, end)]
-    parts = [Part(0, begin, first), Part(step, first, last), Part(0, last, end)]
+        return [Part("", begin, end)]
+    parts = [Part("", begin, first), Part(kind, first, last), Part("", last, end)]
     return [part for part in parts if part.begin < part.end]
 
 
 def where(part: Part, asked: Asked) -> list[Any]:
     """The conditions of one part on its table."""
-    table: Any = UsageTotal if part.step else UsageHourly
-    at = table.at if part.step else table.hour
+    table: Any = UsageTotal if part.kind else UsageHourly
+    at = table.at if part.kind else table.hour
     found = [at >= part.begin, at < part.end]
-    if part.step:
-        found.append(table.step == part.step)
-    if part.step == HOUR_S:
-        found += [table.user_id == 0, table.channel_id == 0]
+    if part.kind:
+        found.append(table.kind == part.kind)
     if asked.user_id is not None:
         found.append(table.user_id == asked.user_id)
     if asked.channel_id:
@@ -68,7 +67,7 @@ async def sum_quota(db: AsyncConnection, asked: Asked, begin: int, end: int) -> 
     """What was charged in [begin, end)."""
     total = 0
     for part in split(asked, begin, end, await read_bounds(db)):
-        table: Any = UsageTotal if part.step else UsageHourly
+        table: Any = UsageTotal if part.kind else UsageHourly
         statement = select(func.coalesce(func.sum(table.quota), 0)).where(*where(part, asked))
         total += int((await db.execute(statement)).scalar_one())
     return total
@@ -79,8 +78,8 @@ async def series(db: AsyncConnection, begin: int, end: int, grain_s: int) -> dic
     found: dict[tuple[str, int], list[int]] = {}
     asked = Asked()
     for part in split(asked, begin, end, await read_bounds(db)):
-        table: Any = UsageTotal if part.step else UsageHourly
-        at = table.at if part.step else table.hour
+        table: Any = UsageTotal if part.kind else UsageHourly
+        at = table.at if part.kind else table.hour
         sums = (func.sum(table.prompt_tokens + table.completion_tokens), func.sum(table.calls), func.sum(table.quota))
         statement = select(table.model, at, *sums).where(*where(part, asked)).group_by(table.model, at)
         for model, moment, *figures in await db.execute(statement):
@@ -93,7 +92,7 @@ async def by_user(db: AsyncConnection, begin: int, end: int) -> dict[int, list[i
     found: dict[int, list[int]] = {}
     whole = Asked(user_id=0)  # split as for one user; the condition is left out below
     for part in split(whole, begin, end, await read_bounds(db)):
-        table: Any = UsageTotal if part.step else UsageHourly
+        table: Any = UsageTotal if part.kind else UsageHourly
         sums = (func.sum(table.prompt_tokens + table.completion_tokens), func.sum(table.calls), func.sum(table.quota))
         conditions = [*where(part, Asked()), table.user_id > 0]
         statement = select(table.user_id, *sums).where(*conditions).group_by(table.user_id)

@@ -25,19 +25,21 @@ FIRST = (NOW - 5 * DAY_S) // HOUR_S * HOUR_S
 @pytest.mark.parametrize(
     ("asked", "begin", "end", "parts"),
     [
-        pytest.param(Asked(), 3600, 90_000, [(3600, 3600, 86_400), (0, 86_400, 90_000)], id="hours, then what is not summed"),
-        pytest.param(Asked(model="m", group="g"), 0, 7200, [(3600, 0, 7200)], id="hours know model and group"),
+        pytest.param(Asked(), 3600, 90_000, [("hour", 3600, 86_400), ("", 86_400, 90_000)], id="hours, then what is not summed"),
+        pytest.param(Asked(model="m", group="g"), 0, 7200, [("hour", 0, 7200)], id="hours know model and group"),
         pytest.param(Asked(user_id=1), 3600, 200_000 // 3600 * 3600,
-                     [(0, 3600, 86_400), (86_400, 86_400, 172_800), (0, 172_800, 198_000)], id="days of a user, ragged ends"),
-        pytest.param(Asked(user_id=1), 3600, 80_000, [(0, 3600, 80_000)], id="no whole day"),
-        pytest.param(Asked(channel_id=1, group="g"), 0, 172_800, [(0, 0, 172_800)], id="days know no group"),
-        pytest.param(Asked(user_id=1, channel_id=1), 0, 172_800, [(0, 0, 172_800)], id="days know one of them"),
+                     [("", 3600, 86_400), ("user", 86_400, 172_800), ("", 172_800, 198_000)], id="days of a user, ragged ends"),
+        pytest.param(Asked(user_id=1, model="m"), 0, 172_800, [("model", 0, 172_800)], id="days of a user by model"),
+        pytest.param(Asked(channel_id=1, model="m"), 0, 172_800, [("channel", 0, 172_800)], id="days of a channel"),
+        pytest.param(Asked(user_id=1), 3600, 80_000, [("", 3600, 80_000)], id="no whole day"),
+        pytest.param(Asked(channel_id=1, group="g"), 0, 172_800, [("", 0, 172_800)], id="days know no group"),
+        pytest.param(Asked(user_id=1, channel_id=1), 0, 172_800, [("", 0, 172_800)], id="days know one of them"),
     ],
 )  # fmt: skip
 def test_split(asked, begin, end, parts):
     bounds = Bounds(hours=86_400, days=172_800)
     assert split(asked, begin, end, bounds) == [Part(*part) for part in parts]
-    assert split(asked, begin, end, Bounds()) == [Part(0, begin, end)], "without totals the hourly table answers"
+    assert split(asked, begin, end, Bounds()) == [Part("", begin, end)], "without totals the hourly table answers"
 
 
 @pytest.fixture(params=["sqlite", "postgresql", "mariadb"])
