@@ -38,6 +38,7 @@ class Call(Struct, frozen=True):
     usage: TokenUsage
     times: Decimal | None = None  # of pictures priced by the picture: size, quality and count
     per_call: bool = False
+    task: bool = False  # an asynchronous one: without a price it costs the default, and stays as it is
 
 
 class Cell(Struct, frozen=True, order=True):
@@ -93,7 +94,7 @@ def read_call(row: Any) -> Call:
     return Call(
         row.user_id or 0, row.token_id or 0, row.channel_id or 0, row.model_name or "", row.group or "",
         created - created % DAY_S, row.quota or 0, usage, _times(other.get("times")),
-        isinstance(price, int | float) and price >= 0,
+        isinstance(price, int | float) and price >= 0, "task_id" in other,
     )  # fmt: skip
 
 
@@ -142,6 +143,8 @@ class Prices:
             channel_cache_ratio=self._cache_ratios.get(call.channel_id),
             channel_type=self._types.get(call.channel_id, 0),
         )
+        if call.task and (isinstance(price, PriceMissing) or not price.per_call):
+            return None
         if isinstance(price, PriceMissing):
             raise RepriceError(f"model {call.model} has no price; give one: --set ModelRatio.{call.model}=1")
         if call.times is not None:

@@ -74,14 +74,17 @@ async def _try(
     mapped = channel.model_mapping.get(submit.model, submit.model)
     if mapped != submit.model and "model" in submit.body:
         submit = replace(submit, body={**submit.body, "model": mapped})
-    request = platform.write_submit(submit, view.base_url or channel.provider.base_url, view.key.strip(), settings)
+    failure, error = Failure(0, 502), UpstreamError("The upstream could not be reached.", "upstream_error", "", "")
+    try:
+        request = platform.write_submit(submit, view.base_url or channel.provider.base_url, view.key.strip(), settings)
+    except TaskRefused as unmade:  # the channel's settings make no request
+        return _missed(failure, unmade, unmade.message, "setup"), error, failure
     patience_s = max(1.0, min(SUBMIT_TIMEOUT_S, timeout_s))
     try:
         answer = await call.tasks.wire.send(request, proxy=proxy_of(call, channel), timeout_s=patience_s)
     except Unanswered as missed:
         log.info("submit_failed", request_id=call.request_id, channel=channel.id, reason=missed.reason)
         refusal = TaskRefused("do_request_failed", "the upstream could not be reached", status=_own_status(call))
-        failure, error = Failure(0, 502), UpstreamError("The upstream could not be reached.", "upstream_error", "", "")
         kind = "unknown" if missed.sent else "connect"
         return _missed(failure, refusal, missed.reason, kind, final=missed.sent), error, failure
     return _read(call, submit, channel, answer)

@@ -3,7 +3,7 @@
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -39,6 +39,7 @@ from schema.upstreams.account import read_object
 
 CONSUMED, SYSTEM = 2, 4  # logs.type
 CHUNK = 5_000  # rows of the log read at once
+LOOKUP_MAX = 400  # names per SELECT: SQLite takes 999 variables on old builds
 BY = ("model", "user", "token", "channel", "group", "day")
 MODELS = typer.Option([], "--model", help="Only this model; may be repeated.")
 SET = typer.Option([], "--set", help="TABLE.NAME=NUMBER: a price over those in force, as ModelRatio.gpt-4o=1.25.")
@@ -171,7 +172,8 @@ async def read_books(engine: Engine, logs: Engine, scope: Scope, prices: Prices)
     """Everything in scope, each call once, in steps that hold nobody up. Raises RepriceError."""
     sums: dict[Cell, Sum] = {}
     async for rows in _read_log(logs, scope):
-        add_calls(sums, map(read_call, rows), prices)
+        refunded = await _refunded(engine, rows)
+        add_calls(sums, (read_call(row) for row in rows if row.request_id not in refunded), prices)
     totals = (func.coalesce(func.sum(UsageHourly.calls), 0), func.coalesce(func.sum(UsageHourly.quota), 0))
     where = scope.on(UsageHourly, UsageHourly.hour, UsageHourly.model)
     async with engine.connect() as db:
@@ -179,10 +181,22 @@ async def read_books(engine: Engine, logs: Engine, scope: Scope, prices: Prices)
     return Books(sums, int(calls), int(quota))
 
 
+async def _refunded(engine: Engine, rows: Sequence[Any]) -> set[str]:
+    """Of these rows the tasks whose charge went back: they have cost nothing, at any price."""
+    names = [row.request_id for row in rows if row.request_id and '"task_id"' in (row.other or "")]
+    found: set[str] = set()
+    for start in range(0, len(names), LOOKUP_MAX):
+        part = LedgerEntry.reference.in_(names[start : start + LOOKUP_MAX])
+        async with engine.connect() as db:
+            wanted = select(LedgerEntry.reference).where(LedgerEntry.kind == "refund", part)
+            found |= set((await db.execute(wanted)).scalars())
+    return found
+
+
 async def _read_log(engine: Engine, scope: Scope) -> AsyncIterator[Any]:
     columns = (
         Log.id, Log.created_at, Log.user_id, Log.token_id, Log.channel_id, Log.model_name, Log.group, Log.quota,
-        Log.prompt_tokens, Log.completion_tokens, Log.other,
+        Log.prompt_tokens, Log.completion_tokens, Log.other, Log.request_id,
     )  # fmt: skip
     where = [Log.type == CONSUMED, Log.user_id > 0, *scope.on(Log, Log.created_at, Log.model_name)]
     after: tuple[int, int] = (scope.since, 0)

@@ -12,7 +12,7 @@ from schema.database import Engine
 from schema.log_keeping.archive import Archive
 from schema.log_keeping.partitions import drop_before, read_parts
 from schema.migrate import read_meta
-from schema.tables import Log, UsageHourly
+from schema.tables import LedgerEntry, Log, UsageHourly
 
 log = structlog.get_logger(__name__)
 
@@ -99,4 +99,11 @@ async def _day_sums(engine: Engine, log_engine: Engine, day: int) -> tuple[int, 
     async with engine.connect() as db:
         hours = (UsageHourly.hour >= day, UsageHourly.hour < day + DAY_S)
         booked = (await db.execute(select(func.coalesce(func.sum(UsageHourly.quota), 0)).where(*hours))).scalar_one()
-    return int(logged), int(booked)
+        moment = (
+            LedgerEntry.kind == "refund",
+            LedgerEntry.at_ms >= day * 1000,
+            LedgerEntry.at_ms < (day + DAY_S) * 1000,
+        )
+        total = select(func.coalesce(func.sum(LedgerEntry.delta), 0)).where(*moment)
+        refunded = (await db.execute(total)).scalar_one()  # taken off the totals, never off the log
+    return int(logged), int(booked) + int(refunded)

@@ -152,6 +152,8 @@ def log_row(move: Movement) -> dict[str, Any]:
         "request_id": move.task_key,
         "admin_info": {"use_channel": [str(move.channel_id)]},
     }
+    if price.times != 1:
+        other["times"] = str(price.times)
     if move.refund:
         usd = move.quota / float(price.quota_per_unit)
         content = f"异步任务 {move.upstream_id or move.task_key} 执行失败，补偿 ＄{usd:.6f} 额度"

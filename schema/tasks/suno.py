@@ -64,6 +64,8 @@ class Suno:
         if status == 200 and code == "success" and upstream_id:
             return Accepted(upstream_id=upstream_id, body=body)
         message = text(answer.get("message")) or "the provider did not take the task"
+        if any(word in message.lower() for word in ("post", "dial", "http")):  # addresses of the provider's own
+            message = "the provider's own request failed"
         failed = TaskRefused(code if code not in ("", "success") else "fail_to_fetch_task", message)
         shown = status if status >= 400 else 500
         return Declined(reason=message, status=shown, body=self.write_error(failed))

@@ -73,7 +73,7 @@ class Video:
         except ValueError:
             answer = {}
         upstream_id = text(answer.get("id"))
-        if status in (200, 201) and upstream_id and answer.get("status") not in ("failed", "cancelled"):
+        if status in (200, 201) and _is_safe(upstream_id) and answer.get("status") not in ("failed", "cancelled"):
             return Accepted(upstream_id=upstream_id, body=body, reading=_read_task(answer))
         error = answer.get("error")
         message = text(error.get("message")) if isinstance(error, dict) else ""
@@ -123,9 +123,14 @@ def _headers(key: str) -> tuple[tuple[str, str], ...]:
 
 def _safe(upstream_id: str) -> str:
     """Raises TaskRefused for an id that would change the path."""
-    if not upstream_id or not upstream_id.replace("-", "").replace("_", "").isalnum():
+    if not _is_safe(upstream_id):
         raise TaskRefused("task_not_exist", status=404)
     return upstream_id
+
+
+def _is_safe(upstream_id: str) -> bool:
+    """May it stand in a path?"""
+    return upstream_id.replace("-", "").replace("_", "").isalnum() and len(upstream_id) <= 255
 
 
 def _read_task(task: dict[str, Any]) -> Reading:
