@@ -71,6 +71,13 @@ def read_address(text: str) -> Address:
     return ip_address(text.partition("%")[0])
 
 
+def name_of(address: Address | None) -> str:
+    """The name under which an address is counted: IPv6 by its /64."""
+    if isinstance(address, IPv6Address):
+        return f"{int(address) >> 64:x}::/64"
+    return "unknown" if address is None else str(address)
+
+
 def is_public(address: Address) -> bool:
     """May a URL of a stranger lead here?"""
     if isinstance(address, IPv6Address):

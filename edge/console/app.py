@@ -105,9 +105,16 @@ def create_console(services: Services) -> Application:
 
     async def unknown(request: Request) -> Response:
         path = request.url.path.decode("utf-8", "replace")
-        if request.method in ("GET", "HEAD") and not path.startswith(NOT_PAGES):
-            return files.find(path, request)
-        return await _unknown(request)
+        try:
+            if request.method not in ("GET", "HEAD") or path.startswith(NOT_PAGES):
+                if path.startswith("/api"):
+                    await _limit_calls(services, request)
+                return await _unknown(request)
+            if not files.is_asset(path):
+                await _limit_pages(services, request)
+        except Refusal as refusal:
+            return _finish(_refuse(refusal), path, new_request_id())
+        return files.find(path, request)
 
     app.router.fallback = unknown
 
@@ -163,12 +170,26 @@ async def _serve(services: Services, route: Route, request: Request) -> Response
     return await route.handler(services, request, actor)
 
 
-async def _limit_address(services: Services, request: Request, route: Route) -> None:
+async def _limit_calls(services: Services, request: Request) -> str:
+    """The management API as a whole, per address. Returns the name of the address."""
     config = services.config
     name = address_name(client_address(request, config))
-    if config.global_api_rate_limit_enable:
+    if config.global_api_rate_limit_enable and services.redis is not None:
         window = config.global_api_rate_limit_duration_s
         await admit(services.redis, f"GA:{name}", most=config.global_api_rate_limit, window_s=window)
+    return name
+
+
+async def _limit_pages(services: Services, request: Request) -> None:
+    """Pages, per address; what a page loads is not counted."""
+    config = services.config
+    if config.global_web_rate_limit_enable and services.redis is not None:
+        name, window = address_name(client_address(request, config)), config.global_web_rate_limit_duration_s
+        await admit(services.redis, f"GW:{name}", most=config.global_web_rate_limit, window_s=window)
+
+
+async def _limit_address(services: Services, request: Request, route: Route) -> None:
+    config, name = services.config, await _limit_calls(services, request)
     if route.critical:
         window = config.critical_rate_limit_duration_s
         most = config.critical_rate_limit

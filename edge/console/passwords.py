@@ -1,6 +1,9 @@
 """Passwords: bcrypt in a thread, never on the loop, and the same work for names that do not exist."""
 
 import asyncio
+import gzip
+from functools import cache
+from pathlib import Path
 
 import bcrypt
 
@@ -8,45 +11,14 @@ from edge.console.envelope import Refusal
 
 COST = 12
 BYTES_MIN, BYTES_MAX = 8, 72  # bcrypt reads 72
-_COMMON = frozenset(
-    [
-        "12345678",
-        "123456789",
-        "1234567890",
-        "password",
-        "password1",
-        "password123",
-        "qwertyui",
-        "qwertyuiop",
-        "11111111",
-        "00000000",
-        "88888888",
-        "iloveyou",
-        "sunshine",
-        "princess",
-        "football",
-        "baseball",
-        "superman",
-        "letmein1",
-        "admin123",
-        "adminadmin",
-        "qwerty123",
-        "1q2w3e4r",
-        "1qaz2wsx",
-        "abcd1234",
-        "abc12345",
-        "a1234567",
-        "87654321",
-        "66666666",
-        "12341234",
-        "trustno1",
-        "welcome1",
-        "passw0rd",
-        "changeme",
-    ]
-)
+_COMMON = Path(__file__).parent / "common_passwords.txt.gz"  # of zxcvbn's list, MIT; those of 8 characters and more
 # of a password that nobody knows; made beforehand, since making one costs a quarter of a second of every start
 _DUMMY = b"$2a$12$IyGnU2RoGXL.s8G8HRSN3O6oF8xIl7o7w38BrBnSVrm3V1Bblaap2"
+
+
+@cache
+def _common() -> frozenset[str]:
+    return frozenset(gzip.decompress(_COMMON.read_bytes()).decode().split("\n"))
 
 
 def check_new(password: str, username: str) -> None:
@@ -54,7 +26,7 @@ def check_new(password: str, username: str) -> None:
     size = len(password.encode())
     if not BYTES_MIN <= size <= BYTES_MAX:
         raise Refusal("password_length", "A password has 8 to 72 bytes.", lowest=BYTES_MIN, highest=BYTES_MAX)
-    if password.lower() in _COMMON or password.lower() == username.lower():
+    if password.lower() in _common() or password.lower() == username.lower():
         raise Refusal("password_too_common", "This password is too easy to guess.")
 
 

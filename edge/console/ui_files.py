@@ -47,6 +47,10 @@ class UiFiles:
         }
         self._index = self._files.get("/index.html")
 
+    def is_asset(self, path: str) -> bool:
+        """A file that pages load, as opposed to a page."""
+        return path.startswith("/assets/") or (path in self._files and path != "/index.html")
+
     def find(self, path: str, request: Request) -> Response:
         """The file at a path, else the page; a missing asset is 404, so that a stale page does not run a page as script."""
         found = self._files.get(path)

@@ -31,6 +31,7 @@ from edge.relay.request_body import Readers, drain, unpack
 from edge.relay.retry import GiveUp, RetryPolicy, after_failure
 from edge.relay.routes import UNSERVED, Place
 from edge.relay.wanted import read_wanted, without_group
+from edge.relay.wrong_keys import count_wrong_key
 from edge.snapshot import Snapshots
 from edge.spool import REFUSES, Settling
 from edge.tracing import open_tracing
@@ -106,6 +107,8 @@ class Relay:
         except Refused as error:
             if not call.body_read and error.status != GONE:
                 await drain(receive, DRAIN_BYTES, DRAIN_S)
+            if error.status == 401:
+                error = await count_wrong_key(self.hot.execute, _address_of(call), error)
             await call.refuse(error.status, error.code, error.message, error.retry_after_s)
         except DialectError as error:
             await call.refuse(error.status, error.code, error.message)

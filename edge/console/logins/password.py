@@ -53,16 +53,17 @@ async def login(services: Services, request: Request, actor: Actor) -> Response:
     name = body.username.strip()
     if not name or not body.password:
         raise Refusal("credentials_missing", "User name and password are needed.")
-    await limits.check_login(services.redis, name.lower())
     async with services.engine.connect() as db:
         same = (
             or_(User.username == name, func.lower(User.email) == name.lower()) if "@" in name else User.username == name
         )
         rows = (await db.execute(select(*USER_COLUMNS).where(same, User.deleted_at.is_(None)).limit(2))).all()
     row = rows[0] if len(rows) == 1 else None
+    account = limits.account_name(row.id if row is not None else 0, name)
+    await limits.check_login(services.redis, account)
     known = await passwords.verify(body.password, row.password if row is not None else None)
     if row is None or not known or row.status != ENABLED:
-        await limits.login_failed(services.redis, name.lower())
+        await limits.login_failed(services.redis, account)
         raise Refusal("credentials_wrong", "User name or password is wrong, or the account is disabled.")
     await _rehash(services, row, body.password)
     return await admit_user(services, request, row)
@@ -119,7 +120,7 @@ async def reauth(services: Services, request: Request, actor: Actor) -> Response
     body = await read_body(request, ReauthBody)
     if not actor.via_session:
         raise Refusal("session_needed", "Only a signed-in browser confirms its password.")
-    name = actor.username.lower()
+    name = limits.account_name(actor.id, "")
     await limits.check_login(services.redis, name)
     row = await read_user(services, actor.id)
     if body.otp:
