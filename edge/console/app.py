@@ -11,8 +11,10 @@ from blacksheep import Application, Content, Request, Response, Router
 
 from edge.console import (
     accounts,
+    audit_pages,
     billing,
     channel_balances,
+    channel_bulk,
     channel_health,
     channel_tests,
     channels,
@@ -64,6 +66,7 @@ ROUTES: tuple[Route, ...] = (
     *redemptions.ROUTES,
     *payments.ROUTES,
     *channels.ROUTES,
+    *channel_bulk.ROUTES,
     *channel_tests.ROUTES,
     *channel_health.ROUTES,
     *health_stream.ROUTES,
@@ -75,6 +78,7 @@ ROUTES: tuple[Route, ...] = (
     *options.ROUTES,
     *status.ROUTES,
     *logs.ROUTES,
+    *audit_pages.ROUTES,
     *data.ROUTES,
     *tasks.ROUTES,
     *models.ROUTES,
@@ -167,7 +171,7 @@ async def _serve(services: Services, route: Route, request: Request) -> Response
         await admit(services.redis, f"user:{actor.id}", most=USER_CALLS, window_s=USER_WINDOW_S)
     if route.critical:
         await _limit_address(services, request, route)
-    return await route.handler(services, request, actor)
+    return await route.handler(services, request, msgspec.structs.replace(actor, ip=client_address(request, config)))
 
 
 async def _limit_calls(services: Services, request: Request) -> str:

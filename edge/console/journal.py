@@ -26,5 +26,6 @@ async def audit(
 ) -> None:
     """One audit row in the transaction of the change. `detail` holds no secret."""
     row = {"at_ms": time.time_ns() // 1_000_000, "actor_id": actor.id, "actor": actor.username[:64], "action": action}
+    row |= {"ip": actor.ip[:64]}
     text = msgspec.json.encode(detail).decode()
     await db.execute(insert(AuditEntry).values(**row, subject=subject, subject_id=str(subject_id)[:191], detail=text))

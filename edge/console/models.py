@@ -4,7 +4,7 @@ from typing import Any
 
 from blacksheep import Content, Request, Response
 from msgspec import UNSET, Struct, UnsetType
-from sqlalchemy import select
+from sqlalchemy import select, true
 
 from edge.console.access import find_actor
 from edge.console.calls import answer, header, reply
@@ -80,7 +80,7 @@ def usable_groups(options: Options, own: str) -> dict[str, str]:
 async def models_of(services: Services, groups: set[str]) -> list[str]:
     """Models with an enabled channel in any of these groups, sorted."""
     async with services.engine.connect() as db:
-        found = select(Ability.model).where(Ability.enabled.is_(True), Ability.group.in_(groups)).distinct()
+        found = select(Ability.model).where(Ability.enabled == true(), Ability.group.in_(groups)).distinct()
         return sorted((await db.execute(found)).scalars())
 
 
@@ -108,7 +108,7 @@ async def list_built_in(services: Services, request: Request, actor: Actor) -> R
 async def list_enabled(services: Services, request: Request, actor: Actor) -> Response:
     """Names of all models that an enabled channel offers."""
     async with services.engine.connect() as db:
-        found = await db.execute(select(Ability.model).where(Ability.enabled.is_(True)).distinct())
+        found = await db.execute(select(Ability.model).where(Ability.enabled == true()).distinct())
         return answer(Bare(True, sorted(found.scalars())))
 
 
@@ -121,7 +121,7 @@ async def get_pricing(services: Services, request: Request, actor: Actor) -> Res
     own = caller.group if caller is not None else "default"
     usable = usable_groups(options, own)
     async with services.engine.connect() as db:
-        pairs = await db.execute(select(Ability.model, Ability.group).where(Ability.enabled.is_(True)).distinct())
+        pairs = await db.execute(select(Ability.model, Ability.group).where(Ability.enabled == true()).distinct())
         groups: dict[str, list[str]] = {}
         for model, group in pairs:
             groups.setdefault(model, []).append(group)

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from edge.console.routes import Role, Route
 
@@ -38,8 +38,8 @@ class Refused(Struct):
 class KeyErrorBody(Struct):
     message: str
     type: str
-    param: str | None = None
-    code: str | None = None
+    param: str | UnsetType = UNSET
+    code: str | UnsetType = UNSET
 
 
 class KeyRefused(Struct):
@@ -122,6 +122,7 @@ def _operation(route: Route, returns: Any, body: Any, answer: Any) -> dict[str, 
     }
     if route.media != "application/json":  # a business error comes as an envelope there as well
         operation["responses"]["200"]["content"]["application/json"] = {"schema": refused}
+        operation["responses"]["default"]["content"][route.media] = {"schema": whole}
     return operation
 
 

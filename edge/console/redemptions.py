@@ -27,7 +27,7 @@ QUOTA_MAX = 10**15  # units
 FAILURES_MAX, FAILURES_WINDOW_S = 10, 600  # wrong codes of one user
 
 
-class CodeBody(Struct):
+class RedemptionBody(Struct):
     """`quota` in units, `expired_time` in Unix s, 0 never. Absent members of a PUT stay unchanged."""
 
     id: int = 0
@@ -49,7 +49,7 @@ class CodePage(Struct):
     page_size: int
 
 
-def _read_values(body: CodeBody) -> dict[str, Any]:
+def _read_values(body: RedemptionBody) -> dict[str, Any]:
     values: dict[str, Any] = {}
     if isinstance(body.name, str):
         if not 1 <= len(body.name) <= 20:
@@ -106,7 +106,7 @@ async def get_code(services: Services, request: Request, actor: Actor) -> Respon
 
 async def create_codes(services: Services, request: Request, actor: Actor) -> Response:
     """New codes, all or none; the reply lists them."""
-    body = await read_body(request, CodeBody)
+    body = await read_body(request, RedemptionBody)
     values = _read_values(body)
     if "name" not in values or "quota" not in values or not 1 <= body.count <= CODES_MAX:
         raise Refusal("redemption_invalid", "Name, quota and a count of 1 to 100 are needed.", count_max=CODES_MAX)
@@ -120,7 +120,7 @@ async def create_codes(services: Services, request: Request, actor: Actor) -> Re
 
 async def update_code(services: Services, request: Request, actor: Actor) -> Response:
     """Change a code that is not used; with `status_only` its status alone."""
-    body = await read_body(request, CodeBody)
+    body = await read_body(request, RedemptionBody)
     await _get(services, body.id)
     values = _read_values(body)
     if query(request, "status_only"):
@@ -185,8 +185,10 @@ ROUTES = (
     Route("GET", "/api/redemption/", Role.ADMIN, CodePage, list_codes, query=("p", "page_size")),
     Route("GET", "/api/redemption/search", Role.ADMIN, CodePage, search_codes, query=("keyword", "p", "page_size")),
     Route("GET", "/api/redemption/:id", Role.ADMIN, RedemptionView, get_code),
-    Route("POST", "/api/redemption/", Role.ADMIN, list[str], create_codes, body=CodeBody),
-    Route("PUT", "/api/redemption/", Role.ADMIN, RedemptionView, update_code, body=CodeBody, query=("status_only",)),
+    Route("POST", "/api/redemption/", Role.ADMIN, list[str], create_codes, body=RedemptionBody),
+    Route(
+        "PUT", "/api/redemption/", Role.ADMIN, RedemptionView, update_code, body=RedemptionBody, query=("status_only",)
+    ),
     Route("DELETE", "/api/redemption/:id", Role.ADMIN, None, delete_code),
     Route("POST", "/api/user/topup", Role.USER, int, redeem, body=RedeemBody),
 )

@@ -31,6 +31,7 @@ class Actor(Struct, frozen=True):
     fresh_until_s: int = 0  # Unix s; the password was given lately
     second_factor: bool = False  # this session was proved twice
     signed_in_s: int = 0  # Unix s; when the session began
+    ip: str = ""
 
 
 Handler = Callable[[Services, Request, Actor], Awaitable[Response]]

@@ -13,7 +13,7 @@ from edge.services import Services
 from schema.version import VERSION
 
 
-class StatusView(Struct, kw_only=True):
+class SystemView(Struct, kw_only=True):
     """`price` in CNY per USD, `start_time` in Unix s, `quota_per_unit` units of one USD."""
 
     version: str
@@ -70,10 +70,10 @@ async def get_status(services: Services, request: Request, actor: Actor) -> Resp
     return reply(public_facts(services))
 
 
-def public_facts(services: Services) -> StatusView:
+def public_facts(services: Services) -> SystemView:
     """No secret, nothing that needs a query."""
     held = services.snapshots.current.options
-    return StatusView(
+    return SystemView(
         version=VERSION,
         start_time=services.started_s,
         email_verification=held.email_verification_enabled,
@@ -135,6 +135,6 @@ async def test_database(services: Services, request: Request, actor: Actor) -> R
 
 
 ROUTES = (
-    Route("GET", "/api/status", Role.VISITOR, StatusView, get_status),
+    Route("GET", "/api/status", Role.VISITOR, SystemView, get_status),
     Route("GET", "/api/status/test", Role.ADMIN, None, test_database),
 )

@@ -5,13 +5,14 @@ from typing import Any
 
 from blacksheep import Request, Response
 from msgspec import UNSET, Struct, UnsetType
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import delete, func, or_, select, update
 
 from edge.console import passwords, sessions
 from edge.console.accounts import check_name_free
 from edge.console.calls import path_id, query, read_body, reply
 from edge.console.envelope import Refusal
 from edge.console.journal import MANAGEMENT, audit, write_log
+from edge.console.logins.email import clean_address
 from edge.console.new_user import NewUser, clean_username, insert_user, random_text
 from edge.console.objects import USER_COLUMNS, UserView, view_user
 from edge.console.paging import Family, read_int, read_page
@@ -23,6 +24,7 @@ from schema.tables import Token, User
 
 ROOT, ADMIN, COMMON = 100, 10, 1
 QUOTA_MAX = 10**15  # units
+ORDERS = {"quota": User.quota, "used_quota": User.used_quota, "request_count": User.request_count}
 
 
 class UserBody(Struct):
@@ -35,11 +37,18 @@ class UserBody(Struct):
     role: int = COMMON
     group: str | UnsetType = UNSET
     quota: int | UnsetType = UNSET
+    quota_seen: int | UnsetType = UNSET  # the balance that the editor saw; another one now is a conflict
+    quota_delta: int = 0  # instead of `quota`
+    email: str = ""  # of a new account
+    remark: str = ""  # why the balance moves
 
 
 class ManageBody(Struct):
-    id: int
+    """`username` names the account where `id` is absent, as One API's clients do."""
+
     action: str
+    id: int = 0
+    username: str = ""
 
 
 class UserPage(Struct):
@@ -66,9 +75,12 @@ async def search_users(services: Services, request: Request, actor: Actor) -> Re
 
 async def _rows(services: Services, request: Request, where: tuple[Any, ...]) -> Response:
     page = read_page(Family.USERS, p=query(request, "p"), size=query(request, "page_size"))
+    order = ORDERS.get(query(request, "order"))
     async with services.engine.connect() as db:
         total = (await db.execute(select(func.count()).select_from(User).where(*where))).scalar_one()
-        found = select(*USER_COLUMNS).where(*where).order_by(User.id.desc())
+        found = (
+            select(*USER_COLUMNS).where(*where).order_by(*(() if order is None else (order.desc(),)), User.id.desc())
+        )
         rows = (await db.execute(found.limit(page.size).offset(page.offset))).all()
     return reply(page.wrap([view_user(row) for row in rows], total))
 
@@ -90,7 +102,8 @@ async def get_user(services: Services, request: Request, actor: Actor) -> Respon
 
 
 def _check_quota_group(services: Services, body: UserBody) -> None:
-    if isinstance(body.quota, int) and not -QUOTA_MAX <= body.quota <= QUOTA_MAX:
+    asked = (body.quota_delta, *((body.quota,) if isinstance(body.quota, int) else ()))
+    if any(not -QUOTA_MAX <= one <= QUOTA_MAX for one in asked):
         raise Refusal("quota_invalid", "The quota is out of bounds.", highest=QUOTA_MAX)
     if not isinstance(body.group, UnsetType) and body.group not in services.snapshots.current.options.group_ratio:
         raise Refusal("group_unknown", "There is no such group.", group=body.group)
@@ -108,6 +121,7 @@ async def create_user(services: Services, request: Request, actor: Actor) -> Res
         username, await passwords.hash_password(body.password), body.display_name, role=body.role,
         group="default" if isinstance(body.group, UnsetType) else body.group,
         quota=None if isinstance(body.quota, UnsetType) else body.quota,
+        email=clean_address(services.snapshots.current.options, body.email) if body.email else "",
     )  # fmt: skip
     async with services.engine.begin() as db:
         options = services.snapshots.current.options
@@ -132,8 +146,10 @@ async def update_user(services: Services, request: Request, actor: Actor) -> Res
         passwords.check_new(body.password, values.get("username", row.username))
         values["password"] = await passwords.hash_password(body.password)
     seen = row.quota or 0
-    moved = 0 if isinstance(body.quota, UnsetType) else body.quota - seen
-    await _write(services, actor, row, values, moved)
+    if isinstance(body.quota_seen, int) and body.quota_seen != seen:
+        raise Refusal("quota_moved", "The balance moved meanwhile; please look again.", status=409, found=seen)
+    moved = body.quota_delta if isinstance(body.quota, UnsetType) else body.quota - seen
+    await _write(services, actor, row, values, moved, body.remark.strip()[:200])
     if moved:
         await signals.balance_changed(services.redis, row.id, partitions=services.config.partitions)
         await write_log(services, MANAGEMENT, row.id, row.username, f"quota changed from {seen} to {seen + moved}")
@@ -143,7 +159,7 @@ async def update_user(services: Services, request: Request, actor: Actor) -> Res
     return reply()
 
 
-async def _write(services: Services, actor: Actor, row: Any, values: dict[str, Any], moved: int) -> None:
+async def _write(services: Services, actor: Actor, row: Any, values: dict[str, Any], moved: int, reason: str) -> None:
     seen = row.quota or 0
     try:
         async with services.engine.begin() as db:
@@ -151,7 +167,7 @@ async def _write(services: Services, actor: Actor, row: Any, values: dict[str, A
             if moved:
                 await post(
                     db, kind="adjust", reference=f"user:{row.id}:{random_text(16)}", user_id=row.id, delta=moved,
-                    actor=f"user:{actor.id}", guard=Expect(seen),
+                    actor=f"user:{actor.id}", guard=Expect(seen), reason=reason,
                 )  # fmt: skip
             if values:
                 await db.execute(update(User).where(User.id == row.id).values(values))
@@ -164,6 +180,10 @@ async def _write(services: Services, actor: Actor, row: Any, values: dict[str, A
 async def manage(services: Services, request: Request, actor: Actor) -> Response:
     """Disable, enable, delete, promote or demote an account."""
     body = await read_body(request, ManageBody)
+    if not body.id and body.username:
+        async with services.engine.connect() as db:
+            named = await db.execute(select(User.id).where(User.username == body.username))
+            body.id = named.scalar_one_or_none() or 0
     row = await _target(services, actor, body.id, deleted=True)
     if row.id == actor.id or (row.role == ROOT and body.action != "enable"):
         raise Refusal("action_refused", "This cannot be done to this account.", status=403)
@@ -199,9 +219,41 @@ async def _end(services: Services, actor: Actor, row: Any, values: dict[str, Any
     await signals.user_changed(services.redis, row.id)
 
 
+async def delete_user(services: Services, request: Request, actor: Actor) -> Response:
+    """Delete an account of a lower rank for good; its balance leaves the books with an entry that says so."""
+    row = await _target(services, actor, path_id(request), deleted=True)
+    if row.id == actor.id or row.role == ROOT:
+        raise Refusal("action_refused", "This cannot be done to this account.", status=403)
+    who, now = f"user:{actor.id}", datetime.now(UTC)
+    async with services.engine.begin() as db:
+        found = select(User.quota, User.aff_quota).where(User.id == row.id).with_for_update()
+        held = (await db.execute(found)).one()
+        for balance, amount in (("user", held.quota or 0), ("aff", held.aff_quota or 0)):
+            if amount:
+                await post(
+                    db, kind="adjust", reference=f"deleted:{row.id}:{balance}:{random_text(8)}", user_id=row.id,
+                    delta=-amount, balance=balance, actor=who, reason="the account was deleted", guard=Expect(amount),
+                )  # fmt: skip
+        alive = (Token.user_id == row.id, Token.deleted_at.is_(None))
+        await db.execute(update(Token).where(*alive).values(deleted_at=now, status=2))
+        await db.execute(delete(User).where(User.id == row.id))
+        await audit(db, actor, "user.delete_for_good", "user", row.id, username=row.username)
+    await sessions.end_all(services.redis, row.id)
+    await signals.user_changed(services.redis, row.id)
+    return reply()
+
+
 ROUTES = (
-    Route("GET", "/api/user/", Role.ADMIN, UserPage, list_users, query=("p", "page_size")),
-    Route("GET", "/api/user/search", Role.ADMIN, UserPage, search_users, query=("keyword", "group", "p", "page_size")),
+    Route("DELETE", "/api/user/:id", Role.ADMIN, None, delete_user),
+    Route("GET", "/api/user/", Role.ADMIN, UserPage, list_users, query=("p", "page_size", "order")),
+    Route(
+        "GET",
+        "/api/user/search",
+        Role.ADMIN,
+        UserPage,
+        search_users,
+        query=("keyword", "group", "p", "page_size", "order"),
+    ),
     Route("GET", "/api/user/:id", Role.ADMIN, UserView, get_user),
     Route("POST", "/api/user/", Role.ADMIN, UserView, create_user, body=UserBody),
     Route("PUT", "/api/user/", Role.ADMIN, None, update_user, body=UserBody),

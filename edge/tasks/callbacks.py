@@ -9,7 +9,7 @@ import hmac
 import re
 from typing import TYPE_CHECKING
 
-from sqlalchemy import update
+from sqlalchemy import false, update
 
 from edge.channels import RoutedChannel
 from edge.tasks.call import Answer, TaskCall, read_json
@@ -86,5 +86,5 @@ async def _look_now(call: TaskCall, *where: object, upstream_id: str | None = No
     open_ones = AsyncTask.status.in_([*OPEN, EXPIRED])
     async with call.tasks.engine.begin() as db:
         await db.execute(
-            update(AsyncTask).where(*where, open_ones, AsyncTask.late_success.is_(False)).values(**values)  # type: ignore[arg-type]
+            update(AsyncTask).where(*where, open_ones, AsyncTask.late_success == false()).values(**values)  # type: ignore[arg-type]
         )

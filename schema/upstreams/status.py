@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import CursorResult, insert, select, update
+from sqlalchemy import CursorResult, insert, select, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from schema.ledger import signals
@@ -163,7 +163,7 @@ async def _is_last(db: AsyncConnection, channel_id: int) -> bool:
         tuple(row)
         for row in await db.execute(
             select(Ability.group, Ability.model)
-            .where(Ability.enabled.is_(True), Ability.channel_id != channel_id, Ability.model.in_([r[1] for r in own]))
+            .where(Ability.enabled == true(), Ability.channel_id != channel_id, Ability.model.in_([r[1] for r in own]))
             .distinct()
         )
     }

@@ -12,7 +12,7 @@ import msgspec
 from arq.connections import ArqRedis
 from blacksheep import Request, Response
 from msgspec import Struct
-from sqlalchemy import select, update
+from sqlalchemy import select, true, update
 
 from edge.client_address import is_trusted
 from edge.console import sessions
@@ -128,7 +128,7 @@ async def _give_cookie(
 
 async def has_second_step(services: Services, user_id: int) -> bool:
     async with services.engine.connect() as db:
-        found = select(TwoFactor.user_id).where(TwoFactor.user_id == user_id, TwoFactor.enabled.is_(True))
+        found = select(TwoFactor.user_id).where(TwoFactor.user_id == user_id, TwoFactor.enabled == true())
         return (await db.execute(found)).first() is not None
 
 

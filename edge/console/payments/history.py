@@ -97,7 +97,7 @@ async def _rows(services: Services, request: Request, where: list[Any], *, admin
 
 def _view(row: Any) -> OrderView:
     return OrderView(
-        row.id, row.user_id or 0, row.username or "", row.amount or 0, row.money or 0.0, row.trade_no or "",
+        row.id, row.user_id or 0, row.username or "", row.amount or 0, float(row.money or 0), row.trade_no or "",
         row.create_time or 0, row.status or "", row.provider or "epay", row.method or "", row.currency or "CNY",
         row.quota or 0, (row.paid_ms or 0) // 1000, row.provider_trade_no or "",
     )  # fmt: skip
