@@ -6,6 +6,7 @@ Each edge process writes one file `spool/edge-<n>.spool` in DATA_DIR and also em
 
 import asyncio
 import itertools
+import secrets
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +19,7 @@ import structlog
 from edge.metrics import Meters
 from edge.redis_pipe import RedisAway, RedisPipe
 from schema.ledger.hot import HotLedger
+from schema.ledger.keys import BORN
 from schema.ledger.loading import Truth, Wanted
 from schema.spool import Frame, Spool, SpoolError, SpoolUnusable
 from schema.usage import UsageRecord
@@ -27,10 +29,12 @@ log = structlog.get_logger(__name__)
 FILES_MAX = 256  # edge processes of one machine
 PASS_RECORDS_MAX = 20_000  # replayed before the file is shortened; about 20 MB
 RETRY_S = 1.0  # between attempts while Redis is back but refuses
+MEMORY_S = 1.0  # how often the server is asked whether it was emptied; less than what `recent` covers
 ORPHANS_S = 10.0  # how often files of dead processes are looked for
 REFUSES = (RedisAway, hiredis.ReplyError)  # away, or up and unwilling: loading, read-only, out of memory
 
 T = TypeVar("T")
+Due = tuple[UsageRecord, asyncio.Future[None]]
 ReadTruth = Callable[[Sequence[Wanted]], Awaitable[dict[Wanted, Truth]]]
 
 
@@ -72,10 +76,11 @@ class Settling:
         self._hot, self._pipe, self._read_truth = hot, pipe, read_truth
         self._spool, self._meters = spool, meters
         self._disk = ThreadPoolExecutor(1, thread_name_prefix="spool")  # one at a time, and never in the event loop
-        self._due: list[tuple[UsageRecord, asyncio.Future[None]]] = []
+        self._due: list[Due] = []
         self._writing: asyncio.Task[None] | None = None
         self._at_risk: list[UsageRecord] = []
         self._run_id = b""
+        self._born = b""
         self._wake = asyncio.Event()
         self._admitted_max = admitted_max
         self.admitted = 0
@@ -136,21 +141,28 @@ class Settling:
         """Everything that came while the disk was busy goes in one write and one sync."""
         while self._due:
             due, self._due = self._due, []
-            failure: SpoolError | None = None
-            try:
-                await self._on_disk(self._spool.append, [record for record, _ in due])
-            except SpoolError as error:
-                log.error("spool_failed", records=len(due), error=str(error))
-                failure = error
-            for _, future in due:
-                if future.done():
-                    continue
-                if failure is None:
-                    future.set_result(None)
-                else:
-                    future.set_exception(type(failure)(str(failure)))
+            if await self._append(due) is not None and len(due) > 1:
+                for one in due:  # there may be room for some of them
+                    await self._append([one], last=True)
         self._writing = None
         self._wake.set()
+
+    async def _append(self, due: list[Due], *, last: bool = False) -> SpoolError | None:
+        """Put all of them on disk, or none. `last`: there will be no other try."""
+        failure: SpoolError | None = None
+        try:
+            await self._on_disk(self._spool.append, [record for record, _ in due])
+        except SpoolError as error:
+            log.error("spool_failed", records=len(due), error=str(error))
+            failure = error
+        for _, future in due:
+            if future.done():
+                continue
+            if failure is None:
+                future.set_result(None)
+            elif last or len(due) == 1:
+                future.set_exception(type(failure)(str(failure)))
+        return failure
 
     async def _on_disk(self, work: Callable[..., T], *arguments: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._disk, work, *arguments)
@@ -168,12 +180,13 @@ class Settling:
         while True:
             try:
                 await self._check_server()
+                await self._check_memory()
                 if self._spool.size:
                     await self._empty(self._spool)
                 if time.monotonic() - looked_s > ORPHANS_S:
                     looked_s = time.monotonic()
                     await self._adopt_orphans()
-                pause_s = ORPHANS_S
+                pause_s = MEMORY_S
             except (*REFUSES, OSError, SpoolError) as error:
                 if self._pipe.connected:
                     log.warning("replay_failed", error=type(error).__name__, spool_bytes=self._spool.size)
@@ -197,6 +210,18 @@ class Settling:
             log.warning("server_changed", replayed=sent)
         self._run_id = run_id
         self._at_risk = self._at_risk[len(at_risk) :]
+
+    async def _check_memory(self) -> None:
+        """A mark that somebody emptied away took records with it that no worker had read: those of the last seconds are here."""
+        mark = await self._pipe.execute(b"GET", BORN)
+        if mark is None:
+            await self._pipe.execute(b"SET", BORN, secrets.token_hex(8), b"NX")
+            mark = await self._pipe.execute(b"GET", BORN)
+        if self._born not in (b"", mark):
+            sent = await self._hot.replay()
+            self._meters.count("replayed_total", by=sent)
+            log.error("redis_was_emptied", replayed=sent)
+        self._born = mark
 
     async def _read_run_id(self) -> bytes:
         answer = await self._pipe.execute(b"INFO", b"server")

@@ -74,6 +74,10 @@ class Extension(Struct, frozen=True):
     checkpoint: bytes | None = None  # a usage record with the charge so far; None leaves the stored one
 
 
+def _steady_ms() -> int:
+    return time.monotonic_ns() // 1_000_000
+
+
 class _Kept(Struct, frozen=True):
     at_s: float
     record: UsageRecord
@@ -99,7 +103,7 @@ class HotLedger:
         self.keys = Keys(partitions)
         self.execute = execute
         self._now_ms = now_ms
-        self._clock_offset_ms = 0
+        self._clock_offset_ms: int | None = None
         self._loader = BalanceLoader(execute, self.keys, read_truth, now_ms)
         self._recent: deque[_Kept] = deque(maxlen=RING_RECORDS_MAX)
         self._refreshing: set[asyncio.Task[None]] = set()
@@ -107,16 +111,18 @@ class HotLedger:
     # -- clock ---------------------------------------------------------------------------------------------------------
 
     async def sync_clock(self) -> int:
-        """Learn how far Redis' clock is ahead of ours, in ms: deadlines are judged by its clock, not by each machine's."""
-        before = self._now_ms()
+        """Learn how far Redis' clock is ahead of our steady one, in ms. Deadlines are judged by its clock; ours may jump."""
+        before = _steady_ms()
         seconds, micros = await self.execute(b"TIME")
         theirs = int(seconds) * 1000 + int(micros) // 1000
-        self._clock_offset_ms = theirs - (before + self._now_ms()) // 2
+        self._clock_offset_ms = theirs - (before + _steady_ms()) // 2
         return self._clock_offset_ms
 
     def deadline_ms(self, in_s: float) -> int:
-        """The moment `in_s` seconds from now on Redis' clock."""
-        return self._now_ms() + self._clock_offset_ms + int(in_s * 1000)
+        """The moment `in_s` seconds from now on Redis' clock; on ours as long as `sync_clock` was never called."""
+        offset = self._clock_offset_ms
+        now_ms = self._now_ms() if offset is None else _steady_ms() + offset
+        return now_ms + int(in_s * 1000)
 
     # -- hold ----------------------------------------------------------------------------------------------------------
 

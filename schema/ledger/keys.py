@@ -21,6 +21,7 @@ PREFIX = "mx:"
 VERSIONS = "mx:ver"  # hash of version counters: channels, options, models ...
 SIGNAL = "mx:signal"  # pub/sub: "channels", "options", "models", "token:<id>", "user:<id>"
 PARTITIONS = "mx:partitions"  # how many partitions wrote the keys here; processes that disagree do not start
+BORN = "mx:born"  # a random word, written once: another one, or none, and the server was emptied
 WORKERS = "mx:workers"  # sorted set: node -> Unix ms until which it counts as alive
 METRICS = "mx:metrics:"  # + node: hash of gauges and counters
 JOBS = "mx:jobs"  # hash: job name -> JSON of its last run

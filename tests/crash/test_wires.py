@@ -6,15 +6,17 @@ import random
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import pytest_asyncio
+import redis.asyncio
 from sqlalchemy import insert
 
 from schema.tables import LedgerEntry, Token, User
 from tests.crash.load import BODY, under_load
 from tests.crash.wire import Wire, open_wire
-from tests.services import new_postgres
+from tests.services import free_port, new_postgres, run_valkey
 from tests.system import BALANCE, KEY, System, open_system, until
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("wires"), pytest.mark.timeout(240)]
@@ -151,3 +153,35 @@ async def test_redis_is_slow(wired: Wired):
         wired.valkey.delay_s = 0.0
     assert (load.refused, load.broken) == ([], 0)
     await _in_books(wired, before, load.answered, 0)
+
+
+async def test_a_failover_that_loses_writes(wired: Wired):
+    """The replica stops following, calls go on for half a second, then it takes over: what only the old primary knew is sent again
+    by the edges, and what the worker had booked already is not booked twice. Nothing is lost."""
+    system = wired.system
+    before = set(await system.charged())
+    primary_port = free_port()
+    await system.redis.config_set("port", primary_port)
+    with run_valkey("--replicaof", f"127.0.0.1 {primary_port}") as address:
+        replica = redis.asyncio.from_url(address)
+
+        async def follows() -> bool:
+            return (await replica.info("replication")).get("master_link_status") == "up"
+
+        await until(follows, "the replica does not follow")
+        async with under_load(system, CLIENTS, MODELS) as load:
+            await load.more(CLIENTS * 3)
+            await replica.execute_command("REPLICAOF", "NO", "ONE")
+            forgotten = len(load.answered)
+            await asyncio.sleep(0.5)
+            await load.more(CLIENTS)
+            forgotten = len(load.answered) - forgotten
+            system.valkey.kill()
+            parts = urlsplit(address)
+            wired.valkey.target = (parts.hostname or "", parts.port or 0)
+            await load.more(CLIENTS * 3)
+        assert forgotten >= CLIENTS
+        await system.redis.aclose()
+        system.redis = replica  # the books are compared with the server that counts
+        assert set(load.refused) <= {503}
+        await _in_books(wired, before, load.answered, load.broken + len(load.refused))
