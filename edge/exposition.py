@@ -41,6 +41,8 @@ _COUNTERS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "logins_total": ("Log-ins.", ("method", "result")),
     "task_callbacks_total": ("Call-backs of upstreams about tasks.", ("result",)),
     "rate_limited_total": ("Calls refused by a rate limit.", ("mark",)),
+    "hedges_total": ("Second channels that were asked: won, or lost to the first.", ("result",)),
+    "hedge_lost_quota_total": ("What prompts of cut attempts may have cost, in quota.", ()),
     "redis_errors_total": ("PINGs that Redis did not answer.", ()),
 }
 _HISTOGRAMS: Mapping[str, tuple[str, tuple[str, ...]]] = {

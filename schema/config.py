@@ -56,6 +56,7 @@ class Config(Struct, frozen=True, kw_only=True):
     sync_frequency_s: int = 60
     streaming_timeout_s: int = 60
     relay_timeout_s: int = 0
+    relay_stream_timeout_s: int = 0
     first_byte_timeout_s: int = 0
     connect_timeout_s: int = 10
     retry_deadline_s: int = 60
@@ -176,6 +177,7 @@ VARIABLES: tuple[Variable, ...] = (
     _v("SYNC_FREQUENCY", "sync_frequency_s", "seconds between full checks of snapshots", 1, DAY_S),
     _v("STREAMING_TIMEOUT", "streaming_timeout_s", "longest silence inside a stream, seconds", 1, DAY_S),
     _v("RELAY_TIMEOUT", "relay_timeout_s", "whole upstream call without streaming, seconds; 0 = none", 0, DAY_S),
+    _v("RELAY_STREAM_TIMEOUT", "relay_stream_timeout_s", "whole upstream stream, seconds; 0 = none", 0, DAY_S),
     _v("RELAY_FIRST_BYTE_TIMEOUT", "first_byte_timeout_s", "to the first upstream byte, seconds; 0 = none", 0, DAY_S),
     _v("RELAY_CONNECT_TIMEOUT", "connect_timeout_s", "to connect to an upstream, seconds", 1, 600),
     _v("RELAY_RETRY_DEADLINE", "retry_deadline_s", "all attempts of a call together, seconds", 1, DAY_S),

@@ -136,6 +136,9 @@ BreakerOpenSecondsMax|float|30|relay|longest such pause in seconds|试探间隔�
 BreakerFirstByteSeconds|float|0|relay|a slower first byte counts as a failure; 0 = never|首字节超过该秒数视为失败,0 为从不|0|3600
 CooldownSeconds|float|5|relay|pause after a 429 that names no time of its own|未给出等待时间的 429 之后的冷却秒数|0|300
 ChannelChoice|enum:weighted,fastest,cheapest|weighted|relay|inside a priority: by weight alone, the faster one of two drawn, or the lowest cost first|同优先级内的选择方式:按权重、两者取快、成本优先
+HedgeAfterMs|int|0|relay|ms of silence after which a second channel is asked as well; 0 = never|静默多少毫秒后同时请求第二个渠道,0 为从不|0|600000
+HedgeModels|words||relay|models for which that is done; a name ending in * is a prefix|启用双渠道请求的模型,以 * 结尾为前缀
+HedgePercent|int|10|relay|most calls of these models that may ask a second channel, per cent|最多多少百分比的请求可同时请求第二个渠道|1|100
 # payment
 PayAddress|url||payment|epay gateway|易支付网关地址
 EpayId|str||payment|epay merchant|易支付商户号

@@ -155,6 +155,9 @@ class Options(Struct, frozen=True, kw_only=True):
     breaker_open_seconds_max: float
     breaker_first_byte_seconds: float
     cooldown_seconds: float
+    hedge_after_ms: int
+    hedge_models: tuple[str, ...]
+    hedge_percent: int
     channel_choice: str
     pay_address: str
     epay_id: str

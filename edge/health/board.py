@@ -13,7 +13,7 @@ from msgspec import Struct
 from edge.channels import RoutedChannel
 from edge.health.breaker import CLOSED, DEAD_IN_A_ROW, HALF_OPEN, OPEN, Breaker, Rules
 from edge.health.tally import BOUNDS_MS, Tally
-from schema.upstreams.rules import DEAD, NO_FAULT
+from schema.upstreams.rules import DEAD, NO_FAULT, UNJUDGED
 
 CELLS_MAX = 50_000  # channels times models of one minute; beyond it models share the cell ''
 BREAKERS_MAX = 50_000
@@ -116,7 +116,7 @@ class Board:
         cell.errors[error_class] = cell.errors.get(error_class, 0) + 1
         if error_class in NO_FAULT:
             cell.excused += 1
-            answered = error_class != "client_gone"  # it told the client what is wrong: it is alive
+            answered = error_class not in UNJUDGED  # it told the client what is wrong: it is alive
             if self.breakers:
                 self._for_each(attempt, (lambda b: b.success(now)) if answered else (lambda b: b.undecided()))
             return

@@ -73,7 +73,7 @@ class Picker:
         for place in order:
             found = self._draw(self._list(tiers[place], place, wish, now), wish, tried, now, snapshot)
             if found is not None:
-                return self._with_key(found, now)
+                return self.with_key(found, now)
         for level in (1, 2):
             for place in order:
                 left = [
@@ -84,7 +84,7 @@ class Picker:
                     and not board.full(channel, now)
                 ]
                 if left:
-                    return self._with_key(self._rng.choices(left, [c.weight + BASE_WEIGHT for c in left])[0], now)
+                    return self.with_key(self._rng.choices(left, [c.weight + BASE_WEIGHT for c in left])[0], now)
         return None
 
     def _fit(self, tier: Tier, place: int, wish: Wish) -> tuple[RoutedChannel, ...]:
@@ -171,7 +171,7 @@ class Picker:
                 return channel
         return None
 
-    def _with_key(self, channel: RoutedChannel, now: float) -> RoutedChannel:
+    def with_key(self, channel: RoutedChannel, now: float) -> RoutedChannel:
         """A multi-key channel with the key whose turn it is; keys that were refused lately wait."""
         keys = channel.keys
         if not keys:

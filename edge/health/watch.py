@@ -115,6 +115,10 @@ class Health:
         self.verdicts.consider(channel, verdict, options, now=now, evidence=evidence)
         return replace(failure, dead_account=True)
 
+    def lost(self, attempt: Attempt) -> None:
+        """Another channel answered first and this one was cut: that says nothing of it."""
+        self.board.failed(attempt, monotonic(), "hedge_lost")
+
     async def close(self) -> None:
         await self.verdicts.close()
         await self.sharing.publish()

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
 import structlog
+from msgspec import Struct
 from msgspec.structs import replace
 
 from edge.channels import RoutedChannel
 from edge.relay.answers import answer_plain, finish_plain
-from edge.relay.failures import AttemptFailed, learn_from, read_all
+from edge.relay.failures import AttemptFailed, learn_from, read_all, read_retry_after
 from edge.relay.lanes import origin_of, request_head
 from edge.relay.outgoing import NotPrepared, Reply
 from edge.relay.retry import map_status
@@ -31,8 +32,25 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 
+class Whole(Struct, frozen=True):
+    """An answer that the last step of preparing brought."""
+
+    body: bytes
+
+
+Opened = UpstreamAnswer | Whole
+
+
 async def make_attempt(live: "LiveCall", snapshot: EdgeSnapshot) -> None:
     """Send the call to its channel and relay the answer. Raises AttemptFailed."""
+    await relay_opened(live, await open_attempt(live, snapshot))
+
+
+async def open_attempt(live: "LiveCall", snapshot: EdgeSnapshot, *, good_only: bool = False) -> Opened:
+    """Send the call to its channel and wait for the head of the answer. Raises AttemptFailed.
+
+    `good_only`: an answer that refuses the call is a failure already here.
+    """
     channel, model = live.channel, live.wanted.model
     upstream_model = channel.model_mapping.get(model, model)
     key = (channel.id, channel.key_no, upstream_model, live.stream, live.headers.get(b"accept", b""))
@@ -56,16 +74,36 @@ async def make_attempt(live: "LiveCall", snapshot: EdgeSnapshot) -> None:
         except BadAnswer as bad:
             raise AttemptFailed(bad.error.status, bad.error.status, "", error=bad.error) from None
         if not sent.method:  # the last step was the answer
-            await finish_plain(live, sent.body, "application/json")
-            return
+            return Whole(sent.body)
         answer = live.answer = await _open(
             live, sent, lambda: snapshot.lanes.learn(key, live.call, channel, sent, live.headers)
         )
+    if good_only and not 200 <= answer.status < 300:
+        try:
+            await _raise_upstream(live, answer)
+        finally:
+            answer.close()
+    return answer
+
+
+async def relay_opened(live: "LiveCall", opened: Opened) -> None:
+    """Raises AttemptFailed."""
+    if isinstance(opened, Whole):
+        await finish_plain(live, opened.body, "application/json")
+        return
+    live.answer = opened
     try:
-        await _relay(live, answer)
+        await _relay(live, opened)
     finally:
         live.answer = None  # from here on the connection may serve another call
-        answer.close()
+        opened.close()
+
+
+def abandon(opened: Opened) -> None:
+    """An answer that nobody wants."""
+    if not isinstance(opened, Whole):
+        opened.abort()
+        opened.close()
 
 
 def _informed(live: "LiveCall", channel: RoutedChannel) -> RoutedChannel:
@@ -178,7 +216,6 @@ async def _raise_upstream(live: "LiveCall", answer: UpstreamAnswer) -> None:
     body = await read_all(live, answer)
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in answer.headers}
     error = live.channel.provider.read_error(answer.status, body, live.channel.view, headers)
-    retry_after = headers.get("retry-after", "")
     status = map_status(answer.status, live.channel.status_mapping)
     learnt = learn_from(live, answer.status, body)
     raise AttemptFailed(
@@ -186,6 +223,6 @@ async def _raise_upstream(live: "LiveCall", answer: UpstreamAnswer) -> None:
         status,
         "",
         error=replace(error, status=status),
-        retry_after_s=float(retry_after) if retry_after.isdigit() else 0.0,
+        retry_after_s=read_retry_after(headers.get("retry-after", ""), time.time()),
         learnt=learnt,
     )

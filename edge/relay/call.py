@@ -21,6 +21,7 @@ from edge.metrics import Meters
 from edge.relay.callers import Caller, Callers
 from edge.relay.failures import AttemptFailed
 from edge.relay.gate import authenticate, check_address, check_model, check_words, group_in_effect, read_key
+from edge.relay.hedge import Budget, is_eligible
 from edge.relay.live import LiveCall
 from edge.relay.open_calls import OpenCalls
 from edge.relay.outgoing import Preparer
@@ -92,6 +93,7 @@ class Relay:
         )
         self.facts: dict[int, frozenset[str]] = {}  # channel -> what its answers taught, until the channel is edited
         self.limiter = RateLimiter(hot.execute, hot.keys)
+        self.budget = Budget()
         self.open = OpenCalls(hot, config.hold_deadline_s, lambda: snapshots.current.options)
 
     def end_all(self) -> None:
@@ -183,24 +185,27 @@ async def carry_out(live: LiveCall) -> None:
             await live.hold(snapshot)
             relay.open.calls[live.request_id] = live
         live.tried.append(channel.id)
-        begun = relay.health.begin(channel, wanted.model)
+        begun = live.begun = relay.health.begin(channel, wanted.model)
+        if snapshot.options.hedge_after_ms and pinned is None and is_eligible(live, snapshot.options):
+            relay.budget.earn(snapshot.options.hedge_percent)
+            live.may_hedge = True
         try:
             await live.attempt(snapshot)
-            relay.meters.attempt(channel.id, "ok")
+            relay.meters.attempt(live.channel.id, "ok")
             gone, first_ms = live.gone or live.ended_by is not None, live.started_ms + live.first_byte_ms
-            relay.health.succeeded(begun, live.request_id, first_ms, stream=live.stream, gone=gone)
+            relay.health.succeeded(live.begun, live.request_id, first_ms, stream=live.stream, gone=gone)
             return
         except AttemptFailed as failed:
             last = failed.error
             gone = live.gone or live.ended_by is not None
             failed.failure = relay.health.failed(
-                begun, failed.failure, last, snapshot.options, request_id=live.request_id, gone=gone
+                live.begun, failed.failure, last, snapshot.options, request_id=live.request_id, gone=gone
             )
-            policy = policy if not begun.trial else replace(policy, attempts_max=policy.attempts_max + 1)
-            relay.meters.failed(channel.id, failed.failure.status, last, gone=live.gone)
+            policy = policy if not live.begun.trial else replace(policy, attempts_max=policy.attempts_max + 1)
+            relay.meters.failed(live.channel.id, failed.failure.status, last, gone=live.gone)
             if failed.failure.status:  # where no answer came, the attempt has said so
                 log.info(
-                    "attempt_failed", request_id=live.request_id, channel=channel.id, model=wanted.model, attempt=attempt,
+                    "attempt_failed", request_id=live.request_id, channel=live.channel.id, model=wanted.model, attempt=attempt,
                     status=failed.failure.status, code=last.code, reason=last.message[:REASON_CHARS_MAX],
                 )  # fmt: skip
             if live.gone:

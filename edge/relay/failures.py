@@ -1,5 +1,6 @@
 """What an upstream's answer teaches when it is no good: cut short, or a fact about the channel that another way may suit."""
 
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 from edge.relay.retry import Failure
@@ -40,6 +41,18 @@ async def read_all(live: "LiveCall", answer: UpstreamAnswer) -> bytes:
         return await answer.read_all(ANSWER_BYTES_MAX, live.relay.config.relay_timeout_s)
     except UpstreamBroken:
         raise AttemptFailed(0, 502, "The upstream broke off its answer.") from None
+
+
+def read_retry_after(text: str, now_s: float) -> float:
+    """Seconds to wait, as `Retry-After` says it: seconds, or a date. 0 when it says nothing. Source: RFC 9110, 10.2.3."""
+    try:
+        return max(0.0, float(text)) if text else 0.0
+    except ValueError:
+        pass
+    try:
+        return max(0.0, parsedate_to_datetime(text).timestamp() - now_s)
+    except (ValueError, TypeError):
+        return 0.0
 
 
 def learn_from(live: "LiveCall", status: int, body: bytes) -> bool:

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from edge.channels import RoutedChannel
+from edge.health.board import Attempt
 from edge.health.pick import Wish
 from edge.relay.admission import hold_quota
 from edge.relay.attempt import make_attempt
 from edge.relay.callers import Caller
+from edge.relay.hedge import attempt_hedged
 from edge.relay.prompt import count_prompt
 from edge.relay.rate_limit import Limits, Turn, begin_spending, take_turn
 from edge.relay.refusal import Refused
@@ -73,6 +75,9 @@ class LiveCall:
         self.progress: Callable[[], TokenUsage] | None = None  # what a stream has relayed so far
         self.answer: UpstreamAnswer | None = None
         self.tried: list[int] = []
+        self.may_hedge = False  # a second channel may be asked when the first one stays silent
+        self.hedge: dict[str, Any] | None = None  # what became of it
+        self.begun: Attempt  # of the attempt at hand
         self.caller: Caller
         self.channel: RoutedChannel
         self.price: PriceRecord
@@ -89,7 +94,7 @@ class LiveCall:
             channel = snapshot.channels.get(pinned)
             if channel is None:
                 raise Refused(403, "channel_disabled", "The pinned channel does not exist or is disabled.")
-            return channel.keys[0] if channel.keys else channel
+            return self.relay.health.picker.with_key(channel, time.monotonic())
         wish = Wish(self.group, model, self.mode, self.wanted.conversation if snapshot.options.affinity_enabled else "")
         return self.relay.health.choose(snapshot, wish, attempt=attempt - 1, tried=self.tried)
 
@@ -105,7 +110,7 @@ class LiveCall:
             await turn  # its refusal comes first
 
     async def attempt(self, snapshot: EdgeSnapshot) -> None:
-        await make_attempt(self, snapshot)
+        await (attempt_hedged if self.may_hedge else make_attempt)(self, snapshot)
 
     def estimate(self, completion_tokens: int) -> TokenUsage:
         prompt = count_prompt(self.place, self.wanted, self.body)
@@ -148,6 +153,14 @@ class LiveCall:
             return False
         since_s = self.last_out_s or now_s - (time.time() - self.started_ms / 1000)
         return now_s - since_s >= silence_s
+
+    def is_overdue(self, now_s: float) -> bool:
+        """By the time-out of a whole attempt. While the first byte is awaited other time-outs watch, and retries may follow."""
+        config = self.relay.config
+        limit_s = config.relay_stream_timeout_s if self.stream else config.relay_timeout_s
+        if not limit_s or self.body_ended or self.answer is None or self.ended_by is not None:
+            return False
+        return now_s - self.begun.started > limit_s
 
     async def ping(self) -> None:
         await self.stream_out(self.event_writer().ping())
@@ -217,7 +230,12 @@ class LiveCall:
             cut=cut,
             use_channel=self.tried,
             error_code=error,
+            other={} if self.hedge is None else self._noted_hedge(),
         )
+
+    def _noted_hedge(self) -> dict[str, Any]:
+        """Beside the channels, which only administrators see."""
+        return {"admin_info": {"use_channel": [str(channel) for channel in self.tried], "hedge": self.hedge}}
 
     @property
     def user_id(self) -> int:

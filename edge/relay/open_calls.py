@@ -26,6 +26,9 @@ TICK_S = 1.0  # a client that left is noticed within this time plus one tick
 BALANCE_GONE = UpstreamError(
     "The balance is used up; the answer ends here.", "new_api_error", "insufficient_user_quota", status=403
 )
+CALL_TIMEOUT = UpstreamError(
+    "The upstream took too long over its answer.", "upstream_error", "upstream_timeout", status=504
+)
 
 
 class OpenCall(Protocol):
@@ -53,6 +56,10 @@ class OpenCall(Protocol):
 
     async def ping(self) -> None:
         """A sign of life in the stream."""
+        ...
+
+    def is_overdue(self, now_s: float) -> bool:
+        """Has the attempt at hand taken longer than an attempt may?"""
         ...
 
     def leave(self) -> None:
@@ -93,6 +100,11 @@ class OpenCalls:
             except (RedisAway, hiredis.ReplyError) as error:
                 log.warning("holds_not_extended", holds=len(old), error=type(error).__name__)
             self._ping(old)
+            now_s = time.monotonic()
+            for call in old:
+                if call.is_overdue(now_s):
+                    log.info("call_overdue", request_id=call.request_id)
+                    call.stop(CALL_TIMEOUT)
 
     async def _keep_holds(self, calls: list[OpenCall]) -> None:
         """Later deadlines, what to charge if we die, and more held for streams that outran their estimate."""

@@ -15,11 +15,10 @@ _TYPES = frozenset(
 )
 CLASSES = (
     "auth", "quota", "rate_limit", "timeout", "connect", "server", "bad_response", "content_filter", "model_missing",
-    "client_gone", "other",
+    "client_gone", "hedge_lost", "other",
 )  # fmt: skip
-NO_FAULT = frozenset(
-    {"content_filter", "client_gone", "other"}
-)  # the request's or the client's doing, not the channel's
+UNJUDGED = frozenset({"client_gone", "hedge_lost"})  # we ended it ourselves: it says nothing
+NO_FAULT = UNJUDGED | frozenset({"content_filter", "other"})  # the request's or the client's doing, not the channel's
 DEAD = frozenset({"auth", "quota"})  # the whole account, not one model
 
 

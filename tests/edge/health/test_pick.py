@@ -164,6 +164,8 @@ def test_keys_take_turns(make_channel, make_snapshot):
         chooser = Chooser(make_snapshot(whole))
         seen = [chooser.pick().key_no for _ in range(6)] if check else [chooser.pick().key_no for _ in range(60)]
         assert seen == check if check else set(seen) == {0, 1, 2}
+        pinned = {chooser.picker.with_key(whole, 0.0).key_no for _ in range(60)}
+        assert pinned == {0, 1, 2}, "a key that names the channel uses all its keys"
     assert base.key_name == ""
     assert Chooser(make_snapshot(make_channel(1, multi_key="random"))).pick() is None, "no key left"
     assert Chooser(make_snapshot(make_channel(1, drained=True))).pick() is None

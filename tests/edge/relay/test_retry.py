@@ -1,7 +1,11 @@
 """Retry: which failures go to another channel, which to the same one after a pause, and which end the call."""
 
+from types import SimpleNamespace
+
 import pytest
 
+from edge.relay.failures import read_retry_after
+from edge.relay.live import LiveCall
 from edge.relay.retry import Failure, GiveUp, Retry, RetryPolicy, after_failure, map_status
 
 POLICY = RetryPolicy(attempts_max=3, deadline_ms=10_000)
@@ -68,3 +72,37 @@ def test_the_only_channel_is_tried_again_after_a_pause():
 )
 def test_status_mapping(mapping, to):
     assert map_status(429, mapping) == to
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        pytest.param("", 0, id="nothing said"),
+        pytest.param("7", 7, id="seconds"),
+        pytest.param("1.5", 1.5, id="as some providers write them"),
+        pytest.param("Fri, 11 Apr 2025 12:00:30 GMT", 30, id="a date"),
+        pytest.param("Fri, 11 Apr 2025 11:00:00 GMT", 0, id="a date that has passed"),
+        pytest.param("-3", 0, id="nonsense"),
+        pytest.param("soon", 0, id="more nonsense"),
+    ],
+)
+def test_retry_after(text, seconds):
+    noon_s = 1_744_372_800.0
+    assert read_retry_after(text, noon_s) == seconds
+
+
+@pytest.mark.parametrize(
+    ("stream", "took_s", "answering", "overdue"),
+    [
+        pytest.param(False, 6, True, True, id="a plain answer that goes on"),
+        pytest.param(False, 4, True, False, id="in time"),
+        pytest.param(False, 6, False, False, id="no first byte yet: other time-outs, and retries, look after that"),
+        pytest.param(True, 6, True, False, id="streams have a limit of their own"),
+        pytest.param(True, 61, True, True, id="which ends them as well"),
+    ],
+)
+def test_the_time_out_of_a_whole_attempt(stream, took_s, answering, overdue):
+    config = SimpleNamespace(relay_timeout_s=5, relay_stream_timeout_s=60)
+    call = SimpleNamespace(relay=SimpleNamespace(config=config), stream=stream, body_ended=False, ended_by=None,
+                           answer=object() if answering else None, begun=SimpleNamespace(started=100.0))  # fmt: skip
+    assert LiveCall.is_overdue(call, 100.0 + took_s) is overdue

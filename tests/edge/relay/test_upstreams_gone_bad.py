@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -51,6 +52,7 @@ BEHAVIOURS: dict[str, Behaviour] = {
     "halfhead": _raw(b"HTTP/1.1 200 OK\r\ncontent-ty"),
     "halfbody": _raw(_json(ANSWER)[:-20]),
     "hangs": _raw(30.0),
+    "trickles": _raw(_json(ANSWER)[:-40], *[b" ", 0.8] * 39),
     "emptystream": _raw(STREAM_HEAD + b"0\r\n\r\n", close=False),
     "halfchunk": _raw(STREAM_HEAD, _chunk(CHUNK), b"ff\r\ndata: {"),
     "hangsmidway": _raw(STREAM_HEAD, _chunk(CHUNK), 30.0),
@@ -95,6 +97,16 @@ async def _set_options(system: System, options: dict[str, str]) -> None:
     async with system.engine.begin() as db:
         await db.execute(delete(OptionRow).where(OptionRow.key.in_(list(options))))
         await db.execute(insert(OptionRow), [{"key": key, "value": value} for key, value in options.items()])
+
+
+async def test_an_answer_that_trickles_ends_with_the_time_out_of_the_whole_call(system: System) -> None:
+    before = await system.balance()
+    began = time.monotonic()
+    async with system.client() as http:
+        answer = await http.post(CHAT, json=_ask("trickles"))
+    assert answer.status_code == 504 and answer.json()["error"]["code"] == "upstream_timeout", answer.text
+    assert 4 < time.monotonic() - began < 20, "each byte came in time, the whole did not"
+    await _settled(system, 1, before)
 
 
 async def _settled(system: System, user: int, wanted: int) -> None:
