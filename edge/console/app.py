@@ -42,6 +42,7 @@ from edge.console.calls import client_address
 from edge.console.envelope import Refusal, write_failure
 from edge.console.limits import USER_CALLS, USER_WINDOW_S, address_name, admit
 from edge.console.logins import email, oauth, passkeys, password, second_step, telegram, wechat
+from edge.console.logins.entry import is_secure
 from edge.console.openapi import write_openapi
 from edge.console.routes import Actor, Role, Route
 from edge.console.ui_files import UiFiles
@@ -91,6 +92,7 @@ SIGN_INS = {"/api/user/login": "password"} | {
     route.path: route.path.rpartition("/")[2] for route in oauth.ROUTES if route.path.startswith("/api/oauth/")
 }  # routes that count as log-ins, and how they are called
 SIGN_INS.pop("/api/oauth/state")
+HSTS = b"max-age=31536000"
 SECURITY_HEADERS = (
     (b"X-Content-Type-Options", b"nosniff"),
     (b"Referrer-Policy", b"same-origin"),
@@ -118,7 +120,11 @@ def create_console(services: Services) -> Application:
                 await _limit_pages(services, request)
         except Refusal as refusal:
             return _finish(_refuse(refusal), path, new_request_id())
-        return files.find(path, request)
+        captcha = services.snapshots.current.options.turnstile_check_enabled
+        page = files.find(path, request, captcha=captcha)
+        if is_secure(services, request):
+            page.add_header(b"Strict-Transport-Security", HSTS)
+        return page
 
     app.router.fallback = unknown
 
@@ -142,6 +148,8 @@ def _add(app: Application, services: Services, route: Route) -> None:
             response, refused = _refuse(Refusal("internal_error", "Something went wrong here.", status=500)), 500
         if services.meters is not None:
             _count(services.meters, route.path.rstrip("/"), refused)
+        if is_secure(services, request):
+            response.add_header(b"Strict-Transport-Security", HSTS)
         return _finish(response, route.path, request_id)
 
     app.router.add(route.method, route.path.rstrip("/"), handle)  # BlackSheep matches the trailing slash too

@@ -12,12 +12,12 @@ from edge.console.calls import header
 FOLDER = Path(__file__).parent.parent.parent / "admin_ui" / "dist"
 COMPRESS_BYTES_MIN = 1024
 _TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".html": "text/html"}
+TURNSTILE = b"https://challenges.cloudflare.com"  # whose script the pages load while the captcha is on
 _POLICY = (
     b"default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: https:; "
     b"font-src 'self'; connect-src 'self'; frame-src https:; frame-ancestors 'self'; base-uri 'self'; object-src 'none'"
 )
 _HEADERS = (
-    (b"Content-Security-Policy", _POLICY),
     (b"X-Content-Type-Options", b"nosniff"),
     (b"Referrer-Policy", b"same-origin"),
     (b"X-Frame-Options", b"SAMEORIGIN"),
@@ -51,22 +51,30 @@ class UiFiles:
         """A file that pages load, as opposed to a page."""
         return path.startswith("/assets/") or (path in self._files and path != "/index.html")
 
-    def find(self, path: str, request: Request) -> Response:
-        """The file at a path, else the page; a missing asset is 404, so that a stale page does not run a page as script."""
+    def find(self, path: str, request: Request, *, captcha: bool = False) -> Response:
+        """The file at a path, else the page; a missing asset is 404, so that a stale page does not run a page as script.
+
+        `captcha`: the page may load Turnstile's script.
+        """
         found = self._files.get(path)
         if found is None and path.startswith("/assets/"):
-            return _with_headers(Response(404, content=Content(b"text/plain", b"not found")), b"no-cache")
+            return _with_headers(Response(404, content=Content(b"text/plain", b"not found")), b"no-cache", captcha)
         found = found or self._index
         if found is None:
-            return _with_headers(Response(200, content=Content(b"text/html; charset=utf-8", _MISSING)), b"no-cache")
+            return _with_headers(
+                Response(200, content=Content(b"text/html; charset=utf-8", _MISSING)), b"no-cache", captcha
+            )
         packed = bool(found.packed) and "gzip" in header(request, b"accept-encoding")
         response = Response(200, content=Content(found.kind, found.packed if packed else found.body))
         if packed:
             response.add_header(b"Content-Encoding", b"gzip")
-        return _with_headers(response, b"public, max-age=31536000, immutable" if found.immutable else b"no-cache")
+        caching = b"public, max-age=31536000, immutable" if found.immutable else b"no-cache"
+        return _with_headers(response, caching, captcha)
 
 
-def _with_headers(response: Response, caching: bytes) -> Response:
+def _with_headers(response: Response, caching: bytes, captcha: bool) -> Response:
+    policy = _POLICY.replace(b"script-src 'self'", b"script-src 'self' " + TURNSTILE) if captcha else _POLICY
+    response.add_header(b"Content-Security-Policy", policy)
     response.add_header(b"Cache-Control", caching)
     for name, value in _HEADERS:
         response.add_header(name, value)

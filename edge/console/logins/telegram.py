@@ -8,21 +8,23 @@ import secrets
 import time
 from hashlib import sha256
 from typing import Any
+from urllib.parse import urlencode
 
 from blacksheep import Request, Response
 from sqlalchemy import select
 
-from edge.console.access import check_same_origin
+from edge.console.access import check_fresh, check_same_origin
 from edge.console.calls import query, reply
 from edge.console.envelope import Refusal
 from edge.console.logins.entry import admit_user
-from edge.console.logins.oauth import bind_account
+from edge.console.logins.oauth import bind_account, find_browser
 from edge.console.logins.providers import Profile
 from edge.console.objects import USER_COLUMNS, UserView
 from edge.console.routes import Actor, Role, Route
 from edge.services import Services
 from schema.tables import User
 
+TELEGRAM = "https://oauth.telegram.org"
 FIELDS = ("auth_date", "first_name", "id", "lang", "last_name", "photo_url", "username")
 AGE_S_MAX, AHEAD_S_MAX = 300, 60
 REMEMBERED_S = 600  # longer than a signature counts
@@ -64,6 +66,20 @@ async def log_in(services: Services, request: Request, actor: Actor) -> Response
     return await admit_user(services, request, row)
 
 
+async def start(services: Services, request: Request, actor: Actor) -> Response:
+    """The address at which Telegram asks its user; it comes back to the page /oauth/telegram. No script of theirs runs here."""
+    options = services.snapshots.current.options
+    if not options.telegram_o_auth_enabled or not options.telegram_bot_token:
+        raise Refusal("provider_disabled", "This way of signing in is switched off.")
+    check_fresh(await find_browser(services, request))  # who is signed in binds, and is asked for the password here
+    site = options.server_address.rstrip("/")
+    asked = {
+        "bot_id": options.telegram_bot_token.partition(":")[0], "origin": site, "request_access": "write",
+        "return_to": f"{site}/oauth/telegram",
+    }  # fmt: skip
+    return reply(f"{TELEGRAM}/auth?{urlencode(asked)}")
+
+
 async def new_ticket(services: Services, request: Request, actor: Actor) -> Response:
     """A one-time ticket that binds the next answer of the widget to this account."""
     ticket = secrets.token_urlsafe(32)
@@ -96,6 +112,7 @@ async def post_bind(services: Services, request: Request, actor: Actor) -> Respo
 _QUERY = (*FIELDS, "hash")
 _BIND: Any = (*_QUERY, "ticket")
 ROUTES = (
+    Route("POST", "/api/oauth/telegram/start", Role.VISITOR, str, start, critical=True),
     Route("GET", "/api/oauth/telegram/login", Role.VISITOR, UserView, log_in, query=_QUERY, critical=True),
     Route("POST", "/api/oauth/telegram/ticket", Role.USER, str, new_ticket, fresh=True),
     Route("GET", "/api/oauth/telegram/bind", Role.USER, None, bind, query=_BIND, critical=True, fresh=True),

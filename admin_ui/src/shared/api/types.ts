@@ -33,6 +33,8 @@ export interface User {
   has_access_token?: boolean;
   last_login_at?: UnixSeconds;
   two_factor?: boolean;
+  discord_id?: string;
+  lark_id?: string;
 }
 
 export interface Token {
@@ -228,6 +230,9 @@ export interface Status {
   github_client_id: string;
   linuxdo_oauth: boolean;
   linuxdo_client_id: string;
+  discord_oauth?: boolean;
+  lark_oauth?: boolean;
+  passkey_login?: boolean;
   telegram_oauth: boolean;
   telegram_bot_name: string;
   oidc_enabled: boolean;

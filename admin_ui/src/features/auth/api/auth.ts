@@ -1,6 +1,6 @@
 // Signing in and up, recovery, and where to go afterwards.
 import { api } from "@/shared/api/client";
-import { type LoginReply, Role, type User } from "@/shared/api/types";
+import { type LoginReply, Role } from "@/shared/api/types";
 
 const captcha = (token: string) => ({ query: { turnstile: token } });
 
@@ -18,9 +18,8 @@ export const register = (body: Registration, turnstile: string) => api.post<null
 export const sendEmailCode = (email: string, turnstile: string) => api.get<null>("/api/verification", { query: { email, turnstile } });
 export const sendResetMail = (email: string, turnstile: string) => api.get<null>("/api/reset_password", { query: { email, turnstile } });
 export const confirmReset = (body: { email: string; token: string; password?: string }) => api.post<string | null>("/api/user/reset", body);
-export const finishOAuth = (provider: string, query: Record<string, string>) => api.get<User | undefined>(`/api/oauth/${provider}`, { query });
-export const logInWithWeChat = (code: string) => api.get<User>("/api/oauth/wechat", { query: { code } });
-export const oauthState = (aff: string) => api.get<string>("/api/oauth/state", { query: { aff } });
+export const finishOAuth = (provider: string, query: Record<string, string>) => api.get<LoginReply | undefined>(`/api/oauth/${provider}`, { query });
+export const logInWithWeChat = (code: string, aff: string, turnstile: string) => api.get<LoginReply>("/api/oauth/wechat", { query: { code, aff, turnstile } });
 
 /** Where a fresh sign-in lands: the wanted page if it is one of ours, else the first page of the role. */
 export function landing(wanted: string | undefined, role: number): string {

@@ -1,4 +1,4 @@
-// After a sign-in: remember who it is, and go where the visitor wanted.
+// After a sign-in: remember who it is, and go where the visitor wanted; or to the second step, where the account has one.
 import { useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { session } from "@/shared/api/client";
@@ -8,7 +8,11 @@ import { landing } from "../api/auth";
 export function useSignedIn(wanted: string | undefined) {
   const queries = useQueryClient();
   const navigate = useNavigate();
-  return async (user: { id?: number; role?: number }) => {
+  return async (user: { id?: number; role?: number; require_2fa?: boolean }) => {
+    if (user.require_2fa) {
+      await navigate({ to: "/login", search: { second: "1", ...(wanted ? { redirect: wanted } : {}) } as never, replace: true });
+      return;
+    }
     session.begin(user.id ?? 0);
     queries.removeQueries({ queryKey: selfQuery.queryKey });
     await navigate({ href: landing(wanted, user.role ?? 0), replace: true });

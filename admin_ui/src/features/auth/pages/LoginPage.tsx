@@ -17,16 +17,17 @@ import { useSignedIn } from "../components/useSignedIn";
 export default function LoginPage() {
   const { t } = useTranslation();
   const status = useStatus();
-  const search = useSearch({ strict: false }) as { redirect?: string; expired?: string; aff?: string };
+  const search = useSearch({ strict: false }) as { redirect?: string; expired?: string; aff?: string; second?: string };
   const signedIn = useSignedIn(search.redirect);
   const [captcha, setCaptcha] = useState("");
-  const [secondStep, setSecondStep] = useState(false);
+  const [secondStep, setSecondStep] = useState(search.second === "1");
   const [code, setCode] = useState("");
   const needsCaptcha = useTurnstileNeeded();
   useEffect(() => {
     invitation.remember(search.aff);
+    if (search.second === "1") setSecondStep(true);
     if (search.redirect) sessionStorage.setItem(WANTED, search.redirect);
-  }, [search.aff, search.redirect]);
+  }, [search.aff, search.redirect, search.second]);
   const form = useForm({
     mode: "uncontrolled",
     initialValues: { username: "", password: "" },
@@ -109,7 +110,7 @@ export default function LoginPage() {
               </Group>
             </>
           )}
-          <ProviderButtons onUser={(user) => void signedIn(user)} />
+          <ProviderButtons onReply={(reply) => void signedIn(reply)} />
         </Stack>
       </form>
     </AuthFrame>

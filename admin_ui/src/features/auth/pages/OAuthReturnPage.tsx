@@ -4,10 +4,23 @@ import { useQuery } from "@tanstack/react-query";
 import { Link, useNavigate, useParams, useSearch } from "@tanstack/react-router";
 import { useEffect } from "react";
 import { useTranslation } from "react-i18next";
+import { session } from "@/shared/api/client";
+import { bindTelegram, logInWithTelegram, readTelegramAnswer } from "@/shared/api/providers";
+import type { LoginReply } from "@/shared/api/types";
 import { finishOAuth, WANTED } from "../api/auth";
 import { AuthFrame } from "@/shared/components/AuthFrame";
 import { FormError } from "../components/FormError";
 import { useSignedIn } from "../components/useSignedIn";
+
+/** null: an account was bound. */
+async function finish(provider: string, search: Record<string, string>): Promise<LoginReply | null> {
+  if (provider !== "telegram") return (await finishOAuth(provider, search)) ?? null;
+  const told = readTelegramAnswer(window.location.hash);
+  if (!told) throw new Error("Telegram");
+  if (session.userId() === null) return logInWithTelegram(told);
+  await bindTelegram(told);
+  return null;
+}
 
 export default function OAuthReturnPage() {
   const { t } = useTranslation();
@@ -17,7 +30,7 @@ export default function OAuthReturnPage() {
   const signedIn = useSignedIn(sessionStorage.getItem(WANTED) ?? undefined);
   const reply = useQuery({
     queryKey: ["oauth", provider, search["code"]],
-    queryFn: async () => (await finishOAuth(provider, search)) ?? null, // no user: an account was bound
+    queryFn: () => finish(provider, search),
     retry: false,
     staleTime: Infinity,
     refetchOnWindowFocus: false,

@@ -87,7 +87,7 @@ export default function RegisterPage() {
               </Button>
             </>
           )}
-          <ProviderButtons onUser={(user) => void signedIn(user)} />
+          <ProviderButtons onReply={(reply) => void signedIn(reply)} />
         </Stack>
       </form>
     </AuthFrame>

@@ -11,7 +11,8 @@ import { FormError } from "../components/FormError";
 
 export default function ResetConfirmPage() {
   const { t } = useTranslation();
-  const { email = "", token = "" } = useSearch({ strict: false }) as { email?: string; token?: string };
+  const search = useSearch({ strict: false }) as { email?: string; token?: string };
+  const [{ email = "", token = "" }] = useState(() => ({ ...search, ...Object.fromEntries(new URLSearchParams(window.location.hash.slice(1))) })); // behind # it stays out of every log
   const [password, setPassword] = useState("");
   const [touched, setTouched] = useState(false);
   const valid = password.length >= 8 && password.length <= 72;

@@ -41,6 +41,36 @@ export function readSetting(text: string | undefined): NoticeSetting {
 }
 export const saveSetting = (body: NoticeSetting) => api.put<null>("/api/user/setting", body);
 
+export const TWO_FACTOR = ["two-factor"] as const;
+export interface TwoFactorStatus {
+  enabled: boolean;
+  backup_codes_left: number;
+  passkeys: number;
+  required: boolean; // the operator asks it of this account
+}
+export const twoFactorQuery = queryOptions({ queryKey: TWO_FACTOR, queryFn: ({ signal }) => api.get<TwoFactorStatus>("/api/user/2fa/status", { signal }) });
+export const setUpTwoFactor = () => api.post<{ secret: string; otpauth_url: string }>("/api/user/2fa/setup");
+export const enableTwoFactor = (code: string) => api.post<string[]>("/api/user/2fa/enable", { code });
+export const disableTwoFactor = (code: string) => api.post<null>("/api/user/2fa/disable", { code });
+export const newBackupCodes = () => api.post<string[]>("/api/user/2fa/backup_codes");
+
+export const PASSKEYS = ["passkeys"] as const;
+export interface Passkey {
+  id: number;
+  name: string;
+  created: number; // Unix s
+  last_used: number; // Unix s; 0 = never
+}
+export const passkeysQuery = queryOptions({ queryKey: PASSKEYS, queryFn: ({ signal }) => api.get<Passkey[]>("/api/user/passkeys", { signal }) });
+export const renamePasskey = (id: number, name: string) => api.put<null>(`/api/user/passkeys/${id}`, { name });
+export const deletePasskey = (id: number) => api.delete<null>(`/api/user/passkeys/${id}`);
+
+export const unbind = (provider: string) => api.delete<null>(`/api/user/self/binding/${provider}`);
+export const bindWeChat = (code: string) => api.post<null>("/api/oauth/wechat/bind", undefined, { query: { code } });
+export const sendEmailCode = (email: string) => api.get<null>("/api/verification", { query: { email } });
+export const bindEmail = (email: string, code: string) => api.post<null>("/api/oauth/email/bind", undefined, { query: { email, code } });
+export const deleteAccount = () => api.delete<null>("/api/user/self");
+
 const AGENTS: [RegExp, string][] = [[/Edg\//, "Edge"], [/OPR\//, "Opera"], [/Firefox\//, "Firefox"], [/Chrome\//, "Chrome"], [/Safari\//, "Safari"], [/curl\//, "curl"], [/python/i, "Python"]];
 const SYSTEMS: [RegExp, string][] = [[/Android/, "Android"], [/iPhone|iPad/, "iOS"], [/Windows/, "Windows"], [/Mac OS X/, "macOS"], [/Linux/, "Linux"]];
 /** "Firefox, Linux" of a user agent; the text itself when it is none of the known ones. */

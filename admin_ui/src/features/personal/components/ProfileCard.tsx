@@ -1,4 +1,4 @@
-// Name, group and the accounts elsewhere that sign in here.
+// Name, role and group.
 import { Badge, Button, Card, Group, Stack, Text, TextInput } from "@mantine/core";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
@@ -11,7 +11,6 @@ export function ProfileCard({ self }: { self: User }) {
   const { t } = useTranslation();
   const [name, setName] = useState(self.display_name);
   const save = useAction({ run: () => saveProfile({ display_name: name.trim() }), done: t("personal.saved"), refresh: [selfQuery.queryKey] });
-  const bound = ([["GitHub", self.github_id], ["OIDC", self.oidc_id], ["LinuxDO", self.linux_do_id], ["Telegram", self.telegram_id], ["WeChat", self.wechat_id]] as const).filter(([, id]) => id);
   return (
     <Card withBorder>
       <Text fw={600} mb="sm">{t("personal.profile")}</Text>
@@ -33,8 +32,6 @@ export function ProfileCard({ self }: { self: User }) {
             <Button type="submit" variant="default" loading={save.isPending} disabled={!name.trim() || name.trim() === self.display_name}>{t("shared.action.save")}</Button>
           </Group>
         </form>
-        <Text size="sm"><Text span c="dimmed">{t("personal.email")}: </Text>{self.email || t("personal.notBound")}</Text>
-        {bound.map(([provider, id]) => <Text key={provider} size="sm"><Text span c="dimmed">{provider}: </Text>{id}</Text>)}
       </Stack>
     </Card>
   );
