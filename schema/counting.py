@@ -10,6 +10,8 @@ from typing import Any
 
 import tiktoken
 
+from schema.picture_size import size_of_base64
+
 _FOLDER = Path(__file__).parent / "encodings"
 _O200K = ("gpt-4o", "chatgpt-4o", "gpt-4.1", "gpt-4.5", "gpt-5", "o1", "o3", "o4")
 _lock = threading.Lock()
@@ -101,7 +103,7 @@ class StreamCounter:
 
 
 def count_messages(model: str, messages: Iterable[dict[str, Any]], *, media_tokens: int | None = None) -> int:
-    """Prompt tokens of a chat in OpenAI's form. Pictures count `media_tokens` each; None = `image_tokens` of 1024 x 1024.
+    """Prompt tokens of a chat in OpenAI's form. Pictures count `media_tokens` each; None = by their size (`picture_tokens`).
 
     Tool calls inside messages count by name and arguments.
     """
@@ -126,11 +128,11 @@ def _count_part(model: str, part: dict[str, Any], media_tokens: int | None) -> i
         case "text" | "input_text" | "output_text":
             return count_text(model, str(part.get("text", "")))
         case "image_url" | "input_image":
-            if media_tokens is not None:
-                return media_tokens
             image = part.get("image_url")
-            detail = image.get("detail", "") if isinstance(image, dict) else ""
-            return image_tokens(model, 1024, 1024, detail)
+            url = image.get("url") if isinstance(image, dict) else image
+            detail = image.get("detail", "") if isinstance(image, dict) else part.get("detail", "")
+            head, _, data = str(url or "").partition(";base64,")
+            return picture_tokens(model, data if head.startswith("data:") else "", str(detail), media_tokens)
         case "input_audio":
             return AUDIO_PART_TOKENS
         case "file" | "input_file":
@@ -154,6 +156,19 @@ def image_tokens(model: str, width: int, height: int, detail: str = "") -> int:
     if short > 768:
         short, long = 768.0, long * 768 / short
     return math.ceil(round(short, 6) / 512) * math.ceil(round(long, 6) / 512) * tile + base
+
+
+def picture_tokens(model: str, data: str, detail: str, media_tokens: int | None = None) -> int:
+    """Of a picture in a prompt, without the network: `data` is its base64, '' for one by URL, whose size is unknown.
+
+    `media_tokens`: what every picture counts, where the operator does not want them measured.
+    """
+    if detail == "low":
+        return 85
+    if media_tokens is not None:
+        return media_tokens
+    size = size_of_base64(data) if data else None
+    return image_tokens(model, *size, detail) if size else unmeasured_image_tokens(model)
 
 
 def unmeasured_image_tokens(model: str) -> int:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from edge.relay.failures import AttemptFailed, learn_from, read_all
+from edge.relay.failures import AttemptFailed, failed_with, learn_from, read_all
 from edge.relay.wanted import TALKS
 from edge.upstream.face import UpstreamAnswer
 from edge.upstream.http1 import UpstreamBroken
@@ -37,7 +37,7 @@ async def answer_plain(live: "LiveCall", answer: UpstreamAnswer, content_type: s
     try:
         done = finish_events(call, events, id=live.request_id)
     except BadAnswer as bad:
-        raise AttemptFailed(bad.error.status, bad.error.status, "", error=bad.error) from None
+        raise failed_with(live, bad.error) from None
     await _answer_with(live, done)
 
 
@@ -46,8 +46,7 @@ async def finish_plain(live: "LiveCall", body: bytes, content_type: str) -> None
     try:
         done = finish_answer(live.call, live.sent, body, content_type, id=live.request_id)
     except BadAnswer as bad:
-        learn_from(live, 200, body)
-        raise AttemptFailed(bad.error.status, bad.error.status, "", error=bad.error) from None
+        raise failed_with(live, bad.error, learnt=learn_from(live, 200, body)) from None
     await _answer_with(live, done)
 
 

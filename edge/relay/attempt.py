@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from edge.channels import RoutedChannel
 from edge.relay.answers import answer_plain, finish_plain
-from edge.relay.failures import AttemptFailed, learn_from, read_all, read_retry_after
+from edge.relay.failures import AttemptFailed, failed_with, learn_from, read_all, read_retry_after
 from edge.relay.lanes import origin_of, request_head
 from edge.relay.outgoing import NotPrepared, Reply
 from edge.relay.retry import map_status
@@ -65,14 +65,12 @@ async def open_attempt(live: "LiveCall", snapshot: EdgeSnapshot, *, good_only: b
     else:
         live.call = _make_call(live, snapshot, upstream_model)
         try:
-            sent = live.sent = await live.relay.preparer.prepare(
-                live.call, _informed(live, channel), lambda step: _exchange(live, step)
-            )
+            sent = live.sent = await _prepare(live, _informed(live, channel))
         except NotPrepared as error:
             log.info("attempt_failed", request_id=live.request_id, channel=channel.id, reason=str(error))
             raise AttemptFailed(0, 502, "The channel cannot take this call.") from None
         except BadAnswer as bad:
-            raise AttemptFailed(bad.error.status, bad.error.status, "", error=bad.error) from None
+            raise failed_with(live, bad.error) from None
         if not sent.method:  # the last step was the answer
             return Whole(sent.body)
         answer = live.answer = await _open(
@@ -104,6 +102,25 @@ def abandon(opened: Opened) -> None:
     if not isinstance(opened, Whole):
         opened.abort()
         opened.close()
+
+
+async def _prepare(live: "LiveCall", channel: RoutedChannel) -> Outgoing:
+    """A client that leaves while files are fetched or a picture is polled for ends the work at once."""
+    live.sending = asyncio.current_task()
+    try:
+        return await live.relay.preparer.prepare(live.call, channel, lambda step: _exchange(live, step))
+    except asyncio.CancelledError:
+        raise _ended(live) from None
+    finally:
+        live.sending = None
+
+
+def _ended(live: "LiveCall") -> BaseException:
+    """What a cancelled wait means: the process is ending, or this call alone."""
+    if not live.gone and live.ended_by is None:
+        return asyncio.CancelledError()
+    live.sending.uncancel()  # type: ignore[union-attr]  # a coroutine runs in a task
+    return AttemptFailed(0, 502, "The call was ended.")
 
 
 def _informed(live: "LiveCall", channel: RoutedChannel) -> RoutedChannel:
@@ -173,7 +190,7 @@ def _make_call(live: "LiveCall", snapshot: EdgeSnapshot, upstream_model: str) ->
 async def _send(live: "LiveCall", origin: Origin, head: bytes, body: bytes) -> UpstreamAnswer:
     config = live.relay.config
     patience_s = [config.first_byte_timeout_s, 0 if live.stream else config.relay_timeout_s]
-    live.sending = asyncio.current_task()
+    before, live.sending = live.sending, asyncio.current_task()
     try:
         return await live.relay.http.request(
             origin,
@@ -190,12 +207,9 @@ async def _send(live: "LiveCall", origin: Origin, head: bytes, body: bytes) -> U
             raise AttemptFailed(0, 502, text, error=silent) from None
         raise AttemptFailed(0, 502, "The upstream could not be reached.") from None
     except asyncio.CancelledError:
-        if not live.gone and live.ended_by is None:
-            raise
-        live.sending.uncancel()  # type: ignore[union-attr]  # a coroutine runs in a task
-        raise AttemptFailed(0, 502, "The call was ended.") from None
+        raise _ended(live) from None
     finally:
-        live.sending = None
+        live.sending = before
 
 
 async def _relay(live: "LiveCall", answer: UpstreamAnswer) -> None:
@@ -203,7 +217,10 @@ async def _relay(live: "LiveCall", answer: UpstreamAnswer) -> None:
     content_type = answer.header(b"content-type").decode("latin-1") or "application/json"
     if not 200 <= answer.status < 300:
         await _raise_upstream(live, answer)
-    streamed = content_type.startswith("text/event-stream") or (live.sent.stream and "json" not in content_type)
+    lines = live.sent.framing == "json_lines"  # application/x-ndjson, or whatever a proxy makes of it
+    streamed = content_type.startswith("text/event-stream") or (
+        live.sent.stream and (lines or "json" not in content_type)
+    )
     if live.stream and streamed:
         await (pass_stream(live, answer) if live.sent.passthrough else translate_stream(live, answer))
     elif live.stream and live.mode in TALKS and not streamed:

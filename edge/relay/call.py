@@ -201,7 +201,6 @@ async def carry_out(live: LiveCall) -> None:
             failed.failure = relay.health.failed(
                 live.begun, failed.failure, last, snapshot.options, request_id=live.request_id, gone=gone
             )
-            policy = policy if not live.begun.trial else replace(policy, attempts_max=policy.attempts_max + 1)
             relay.meters.failed(live.channel.id, failed.failure.status, last, gone=live.gone)
             if failed.failure.status:  # where no answer came, the attempt has said so
                 log.info(
@@ -219,6 +218,10 @@ async def carry_out(live: LiveCall) -> None:
                 again = channel
                 continue
             others = live.choose(snapshot, pinned, attempt + 1) is not None
+            if (
+                live.begun.trial and others
+            ):  # trying a channel that was out of service shall not cost the client an attempt
+                policy = replace(policy, attempts_max=policy.attempts_max + 1)
             decision = after_failure(
                 failed.failure,
                 attempt=attempt,

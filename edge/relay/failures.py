@@ -3,11 +3,14 @@
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
-from edge.relay.retry import Failure
+from msgspec.structs import replace
+
+from edge.relay.retry import Failure, map_status
 from edge.upstream.face import UpstreamAnswer
 from edge.upstream.http1 import UpstreamBroken
 from schema.dialects import neutral
 from schema.dialects.providers.facts import learn
+from schema.dialects.providers.scrub import scrub_error
 
 if TYPE_CHECKING:
     from edge.relay.live import LiveCall
@@ -55,14 +58,30 @@ def read_retry_after(text: str, now_s: float) -> float:
         return 0.0
 
 
+def shown(live: "LiveCall", error: neutral.UpstreamError) -> neutral.UpstreamError:
+    """An error as a client may read it: without key and address of the channel."""
+    view, provider = live.channel.view, live.channel.provider
+    return scrub_error(error, key=view.key, base_url=view.base_url or provider.base_url)
+
+
+def failed_with(live: "LiveCall", error: neutral.UpstreamError, *, learnt: bool = False) -> AttemptFailed:
+    """The failed attempt behind an error that came inside a 200, or as the first event of a stream."""
+    status = error.status if 400 <= error.status <= 599 else 502
+    mapped = map_status(status, live.channel.status_mapping)
+    return AttemptFailed(status, mapped, "", error=replace(shown(live, error), status=mapped), learnt=learnt)
+
+
 def learn_from(live: "LiveCall", status: int, body: bytes) -> bool:
     """Does the failure teach a way in which the same channel may work? Each fact is learnt once."""
     fact = learn(live.sent, status, body)
+    if not fact and status == 401 and live.channel.provider.credential_key(live.channel.view):
+        fact = "drop_credential"  # the token was revoked before its time
     if not fact:
         return False
     if fact == "drop_credential":
         live.relay.preparer.forget(live.channel)
-        return False
+        first, live.signed_in_again = not live.signed_in_again, True
+        return first
     known = live.relay.facts.get(live.channel.id, frozenset())
     if fact in known:
         return False

@@ -15,7 +15,7 @@ from edge.relay.admission import hold_quota
 from edge.relay.attempt import make_attempt
 from edge.relay.callers import Caller
 from edge.relay.hedge import attempt_hedged
-from edge.relay.prompt import count_prompt
+from edge.relay.prompt import count_prompt, media_rule
 from edge.relay.rate_limit import Limits, Turn, begin_spending, take_turn
 from edge.relay.refusal import Refused
 from edge.relay.request_id import new_request_id
@@ -63,6 +63,7 @@ class LiveCall:
         self.unheld = False  # admitted without a hold because Redis is away
         self.first_byte_ms = -1
         self.gone = False  # the client has left
+        self.signed_in_again = False  # a refused token was dropped and another one fetched
         self.ended_by: neutral.UpstreamError | None = None  # why we end the call ourselves
         self.sending: asyncio.Task[Any] | None = None  # while the upstream has not answered
         self.amount = 0  # quota held
@@ -113,7 +114,8 @@ class LiveCall:
         await (attempt_hedged if self.may_hedge else make_attempt)(self, snapshot)
 
     def estimate(self, completion_tokens: int) -> TokenUsage:
-        prompt = count_prompt(self.place, self.wanted, self.body)
+        media_tokens = media_rule(self.relay.config, self.wanted.model, stream=self.stream)
+        prompt = count_prompt(self.place, self.wanted, self.body, media_tokens=media_tokens)
         return TokenUsage(input_text=prompt, output_text=completion_tokens, estimated=True)
 
     async def answer_json(self, body: bytes) -> None:

@@ -6,12 +6,13 @@ import msgspec
 
 from edge.relay.routes import Place
 from edge.relay.wanted import Wanted
+from schema.config import Config
 from schema.counting import (
     MESSAGE_TOKENS,
     REPLY_TOKENS,
     count_messages,
     count_text,
-    image_tokens,
+    picture_tokens,
     unmeasured_image_tokens,
 )
 from schema.dialects import embeddings, moderation, neutral
@@ -28,19 +29,29 @@ class _Chat(msgspec.Struct, frozen=True):
     tools: list[dict[str, object]] = []
 
 
-def count_prompt(place: Place, wanted: Wanted, body: bytes) -> int:
-    """Never fails: a body that the provider took but we cannot read is counted as text."""
+def count_prompt(place: Place, wanted: Wanted, body: bytes, *, media_tokens: int | None = None) -> int:
+    """Never fails: a body that the provider took but we cannot read is counted as text.
+
+    `media_tokens`: of each picture; None = measure those that the body holds.
+    """
     if wanted.exact_tokens is not None:
         return wanted.exact_tokens
     if wanted.characters:
         return count_text(wanted.model, wanted.characters)
     try:
-        return _count(place, wanted.model, body)
+        return _count(place, wanted.model, body, media_tokens)
     except (DialectError, msgspec.MsgspecError, UnicodeDecodeError, ValueError):
         return count_text(wanted.model, body.decode("utf-8", "replace"))
 
 
-def _count(place: Place, model: str, body: bytes) -> int:
+def media_rule(config: Config, model: str, *, stream: bool) -> int | None:
+    """What GET_MEDIA_TOKEN and GET_MEDIA_TOKEN_NOT_STREAM make of a picture; None: measure it."""
+    if not stream and not config.get_media_token_not_stream:
+        return 3 * 85
+    return None if config.get_media_token else unmeasured_image_tokens(model)
+
+
+def _count(place: Place, model: str, body: bytes, media_tokens: int | None) -> int:
     match place.mode:
         case "embedding":
             if place.dialect == "gemini":
@@ -57,8 +68,8 @@ def _count(place: Place, model: str, body: bytes) -> int:
     if place.dialect == "openai":
         chat = msgspec.json.decode(body, type=_Chat)
         tools = sum(count_text(model, msgspec.json.encode(tool).decode()) for tool in chat.tools)
-        return count_messages(model, chat.messages) + tools
-    return count_request(model, get_dialect(place.dialect).read_request(body, path_model=model))
+        return count_messages(model, chat.messages, media_tokens=media_tokens) + tools
+    return count_request(model, get_dialect(place.dialect).read_request(body, path_model=model), media_tokens)
 
 
 class _Ids(msgspec.Struct, frozen=True):
@@ -70,17 +81,13 @@ def _count_ids(body: bytes) -> int:
     return sum(len(item) if isinstance(item, list) else 1 for item in ids)
 
 
-def count_request(model: str, request: neutral.Request) -> int:
+def count_request(model: str, request: neutral.Request, media_tokens: int | None = None) -> int:
     """Tokens of a request in any dialect."""
     parts = countable(request)
     total = REPLY_TOKENS + sum(MESSAGE_TOKENS + count_text(model, role) for role in parts.roles)
     total += sum(count_text(model, text) for text in (*parts.texts, *parts.tools))
-    total += sum(85 if image.detail == "low" else _image(model, image) for image in parts.images)
+    total += sum(picture_tokens(model, image.data, image.detail, media_tokens) for image in parts.images)
     return total + parts.audios * AUDIO_TOKENS + len(parts.documents) * DOCUMENT_TOKENS
-
-
-def _image(model: str, image: neutral.Image) -> int:
-    return image_tokens(model, 1024, 1024, image.detail) if image.data else unmeasured_image_tokens(model)
 
 
 def answer_count(place: Place, model: str, body: bytes) -> bytes:

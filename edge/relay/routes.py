@@ -30,6 +30,7 @@ _FIXED = {
     "/v1/rerank": Place("rerank", "openai"),
     "/rerank": Place("rerank", "openai"),
     "/v2/rerank": Place("rerank", "cohere"),
+    "/v2/chat": Place("chat", "cohere"),
     "/v1/images/generations": Place("image", "openai"),
     "/v1/images/edits": Place("image_edit", "openai"),
     "/v1/images/variations": Place("image_variation", "openai"),

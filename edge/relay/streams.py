@@ -3,9 +3,8 @@
 from typing import TYPE_CHECKING
 
 import structlog
-from msgspec.structs import replace
 
-from edge.relay.failures import AttemptFailed, learn_from
+from edge.relay.failures import AttemptFailed, failed_with, learn_from, shown
 from edge.relay.watch import StreamTooWild, StreamWatch, payloads
 from edge.upstream.face import UpstreamAnswer
 from edge.upstream.http1 import UpstreamBroken, UpstreamSilent
@@ -16,6 +15,7 @@ from schema.dialects.errors import BadAnswer
 from schema.dialects.fold import unfold
 from schema.dialects.gemini.array import ArrayFrames
 from schema.dialects.providers.answers import open_reader, read_chat
+from schema.dialects.providers.scrub import scrub
 from schema.dialects.providers.wires import get_wire
 from schema.dialects.registry import get_dialect
 from schema.usage import TokenUsage
@@ -34,6 +34,7 @@ _END_MARKS = {
     "claude": (b'"message_stop"',),
     "responses": (b'"response.completed"', b'"response.incomplete"', b'"response.failed"'),
     "gemini": (b'"finishReason"',),
+    "cohere": (b'"message-end"',),
 }
 
 
@@ -61,6 +62,8 @@ async def pass_stream(live: "LiveCall", answer: UpstreamAnswer) -> None:
             if out:
                 if not live.head_sent:
                     _check_first(live, out)
+                if b'"error"' in out:
+                    out = _without_secrets(live, out)
                 await live.stream_out(out if array is None else b"".join(map(array.frame, payloads(out))))
             if watch.ended and answer.ended:
                 break
@@ -74,26 +77,48 @@ async def pass_stream(live: "LiveCall", answer: UpstreamAnswer) -> None:
         if not rest:
             raise AttemptFailed(0, 502, "The upstream sent an empty stream.")
         _check_first(live, rest)
+    complete = watch.said_all()
     usage = watch.usage or live.estimate(watch.completion_tokens())
-    await live.settle(usage, 200, cut=cut or not watch.ended)
+    await live.settle(usage, 200, cut=cut or not complete)
     if broken is not None and not watch.ended:
         facts = StreamContext(id=live.request_id, model=live.wanted.model, created_s=live.started_ms // 1000)
         rest = get_dialect(live.dialect).event_writer(facts).error(broken)
     elif not watch.ended and live.dialect in ("openai", "completions"):
         rest += b"data: [DONE]\n\n"
+    elif live.wanted.include_usage and not watch.usage_shown and live.dialect in ("openai", "completions"):
+        rest = _with_usage(live, rest, usage)
     if array is not None:
         rest = b"".join(map(array.frame, payloads(rest))) + array.close()
     await live.stream_out(rest)
     await live.end()
 
 
+def _with_usage(live: "LiveCall", rest: bytes, usage: TokenUsage) -> bytes:
+    """The chunk that the client asked for and the upstream did not send, before the end mark. The id is ours."""
+    facts = StreamContext(id=live.request_id, model=live.wanted.model, created_s=live.started_ms // 1000)
+    writer = get_dialect(live.dialect).event_writer(facts)
+    writer.write(neutral.Start(model=live.sent.model))
+    writer.write(neutral.UsageEvent(usage))
+    last = rest.rfind(b"data:")
+    return rest[:last] + writer.close() if last >= 0 and rest[last:].strip().endswith(b"[DONE]") else rest
+
+
 def _check_first(live: "LiveCall", frames: bytes) -> None:
     """A stream that begins with an error is a failed attempt: the client has seen nothing yet."""
     first = payloads(frames)[:1]
     if first and get_wire(live.sent.wire).meter().is_error_event(first[0]):
-        error = get_dialect(live.dialect).read_error(0, first[0])
-        status = error.status if 400 <= error.status <= 599 else 502
-        raise AttemptFailed(status, status, "", error=replace(error, status=status))
+        raise failed_with(live, get_dialect(live.dialect).read_error(0, first[0]))
+
+
+def _without_secrets(live: "LiveCall", frames: bytes) -> bytes:
+    """Error events in the middle of a passed-through stream lose what belongs to the operator; every other byte stays."""
+    meter = get_wire(live.sent.wire).meter()
+    if not any(meter.is_error_event(payload) for payload in payloads(frames)):
+        return frames
+    view, provider = live.channel.view, live.channel.provider
+    text = frames.decode("utf-8", "surrogateescape")
+    clean = scrub(text, key=view.key, base_url=view.base_url or provider.base_url)
+    return clean.encode("utf-8", "surrogateescape")
 
 
 async def translate_stream(live: "LiveCall", answer: UpstreamAnswer) -> None:
@@ -116,8 +141,10 @@ async def translate_stream(live: "LiveCall", answer: UpstreamAnswer) -> None:
                 usage = event.usage
             elif isinstance(event, neutral.Finished):
                 finished = True
-            elif isinstance(event, neutral.Failed) and not live.head_sent:
-                raise AttemptFailed(event.error.status, event.error.status, "", error=event.error)
+            elif isinstance(event, neutral.Failed):
+                if not live.head_sent:
+                    raise failed_with(live, event.error)
+                event = neutral.Failed(shown(live, event.error))
             elif text := neutral.event_text(event):
                 counter.feed(text)
             out.append(writer.write(event))
@@ -154,6 +181,7 @@ def _open_writer(live: "LiveCall") -> EventWriter:
             created_s=live.started_ms // 1000,
             include_usage=request.include_usage,
             json_array=live.place.json_array,
+            rewrite_model=live.call.settings.return_requested_model,
             prompt_estimate=estimate_prompt(len(live.body)),
             request=request,
         )
@@ -166,8 +194,7 @@ async def stream_whole(live: "LiveCall", body: bytes) -> None:
     try:
         answer = read_chat(live.sent, body)
     except BadAnswer as bad:
-        learn_from(live, 200, body)
-        raise AttemptFailed(bad.error.status, bad.error.status, "", error=bad.error) from None
+        raise failed_with(live, bad.error, learnt=learn_from(live, 200, body)) from None
     events = unfold(answer)
     writer = _open_writer(live)
     usage = answer.usage

@@ -53,6 +53,7 @@ class StreamWatch:
         self.held = b""  # from the end event on
         self.ended = False  # the end event was seen
         self.relayed_bytes = 0
+        self.usage_shown = False  # where a client of the dialect looks for it
         self._meter, self._marks, self._end_marks = meter, meter.markers, end_marks
         self._hide_usage, self._count = hide_usage, count
         self._partial = b""
@@ -104,6 +105,11 @@ class StreamWatch:
             self._look(rest)
         return rest
 
+    def said_all(self) -> bool:
+        """Some servers leave the end mark out: an answer whose last event tells why it ended is complete."""
+        last = payloads(self._raw[-1])[-1:] if self._raw else []
+        return self.ended or any(map(self._meter.is_end_event, last))
+
     def completion_tokens(self) -> int:
         """Tokens of the text relayed so far, counted here."""
         self._flush()
@@ -119,6 +125,7 @@ class StreamWatch:
                     usage = self._meter.read_usage(payload)
                     if usage is not None:
                         self.usage = self._meter.merge(self.usage, usage)
+                        self.usage_shown = self.usage_shown or self._meter.shows_usage(payload)
                 at = frames.find(mark, end)
 
     def _without_usage(self, whole: bytes) -> bytes:

@@ -137,6 +137,10 @@ class Meter(Protocol):
         """OpenAI: the extra chunk that a client which did not ask for usage must not see."""
         ...
 
+    def shows_usage(self, payload: bytes) -> bool:
+        """Does the usage stand where a client of the dialect looks for it? Some servers hide it inside a choice."""
+        ...
+
 
 class ListedModel(Struct, frozen=True):
     id: str

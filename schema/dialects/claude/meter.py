@@ -73,6 +73,9 @@ class MessagesMeter:
     def is_usage_only(self, payload: bytes) -> bool:
         return False
 
+    def shows_usage(self, payload: bytes) -> bool:
+        return True
+
     def _type(self, payload: bytes) -> str:
         try:
             return _decode(payload).type

@@ -60,6 +60,9 @@ class CohereMeter:
     def is_usage_only(self, payload: bytes) -> bool:
         return False
 
+    def shows_usage(self, payload: bytes) -> bool:
+        return True
+
     def _event(self, payload: bytes) -> wire.StreamEvent | None:
         try:
             return _decode(payload)

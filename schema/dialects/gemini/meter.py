@@ -65,6 +65,9 @@ class GenerateMeter:
     def is_usage_only(self, payload: bytes) -> bool:
         return False
 
+    def shows_usage(self, payload: bytes) -> bool:
+        return True
+
     def _event(self, payload: bytes) -> _Event | None:
         try:
             return _decode(payload)

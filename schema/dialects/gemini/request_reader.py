@@ -117,7 +117,13 @@ class _Turns:
         return neutral.ToolResult(call_id, (neutral.Text(text),), result.name, failed)
 
 
+_STANDARD = str.maketrans("-_", "+/")
+
+
 def read_blob(blob: wire.Blob) -> neutral.Block:
+    """Google takes both alphabets of base64 and its own SDKs write the one for URLs; others know the standard one alone."""
+    if "-" in blob.data or "_" in blob.data:
+        blob = wire.Blob(blob.mime_type, blob.data.translate(_STANDARD))
     if blob.mime_type.startswith("image/"):
         return neutral.Image(data=blob.data, media_type=blob.mime_type)
     if blob.mime_type.startswith("audio/"):

@@ -82,6 +82,10 @@ class ChatMeter:
         chunk = self._chunk(payload)
         return chunk is not None and chunk.choices == [] and chunk.usage is not None
 
+    def shows_usage(self, payload: bytes) -> bool:
+        chunk = self._chunk(payload)
+        return chunk is not None and chunk.usage is not None
+
     def _chunk(self, payload: bytes) -> _Chunk | None:
         try:
             return _decode(payload)

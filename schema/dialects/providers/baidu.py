@@ -114,7 +114,8 @@ class BaiduProvider(OwnFormat):
             raise KeyFormatError("the key is not ApiKey|SecretKey")
         query = f"grant_type=client_credentials&client_id={key}&client_secret={secret}"
         headers = (("Content-Type", "application/json"), ("Accept", "application/json"))
-        return CredentialRequest(f"https://aip.baidubce.com/oauth/2.0/token?{query}", headers, b"")
+        base = (channel.base_url or self.base_url).rstrip("/")
+        return CredentialRequest(f"{base}/oauth/2.0/token?{query}", headers, b"")
 
     def read_credential(self, status: int, body: bytes, now_s: int) -> Credential:
         try:

@@ -33,6 +33,7 @@ class MiniMaxProvider(OpenAILike):
         draft = super().chat(call, channel, files)
         if isinstance(draft, Draft) and draft.wire == "openai":
             draft.wire = "minimax"
+            draft.passthrough = draft.passthrough and not call.stream  # the last event is not one of OpenAI's
         return draft
 
     def address(self, draft: Draft, call: Call, channel: ChannelView) -> str:
@@ -64,9 +65,16 @@ def failure_of(payload: bytes) -> neutral.UpstreamError | None:
 
 
 class MiniMaxReader(ChunkReader):
+    """The last event says the whole answer once more, as `message`: only its usage counts."""
+
     def read(self, payload: bytes) -> list[neutral.Event]:
         failure = failure_of(payload)
-        return [neutral.Failed(failure)] if failure else super().read(payload)
+        if failure is not None:
+            return [neutral.Failed(failure)]
+        events = super().read(payload)
+        if self.finished and b'"message"' in payload:
+            return [event for event in events if isinstance(event, neutral.UsageEvent | neutral.Finished)]
+        return events
 
 
 class MiniMaxMeter(ChatMeter):

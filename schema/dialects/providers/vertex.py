@@ -101,18 +101,20 @@ class VertexProvider(GoogleProvider):
 
     def address(self, draft: Draft, call: Call, channel: ChannelView) -> str:
         if is_express(channel):
-            return f"https://aiplatform.googleapis.com/v1/publishers/google/models/{draft.path}"
+            base = channel.base_url.rstrip("/") or "https://aiplatform.googleapis.com"
+            return f"{base}/v1/publishers/google/models/{draft.path}"
         region = region_of(channel, call.model)
         host = "aiplatform.googleapis.com" if region == "global" else f"{region}-aiplatform.googleapis.com"
+        base = channel.base_url.rstrip("/") or f"https://{host}"
         project = _account(channel).project_id or str(channel.setting.get("vertex_project_id") or "")
         if not project:
             raise KeyFormatError("the service account has no project_id")
         family = family_of(draft.model)
         if family == "open":
             tail = "endpoints/openapi/chat/completions"
-            return f"https://{host}/v1beta1/projects/{project}/locations/{region}/{tail}"
+            return f"{base}/v1beta1/projects/{project}/locations/{region}/{tail}"
         publisher = "anthropic" if family == "claude" else "google"
-        return f"https://{host}/v1/projects/{project}/locations/{region}/publishers/{publisher}/models/{draft.path}"
+        return f"{base}/v1/projects/{project}/locations/{region}/publishers/{publisher}/models/{draft.path}"
 
     def credentials(self, call: Call, channel: ChannelView, credential: str) -> Headers:
         if is_express(channel):

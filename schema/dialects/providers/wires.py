@@ -69,6 +69,9 @@ class NoMeter:
     def is_usage_only(self, payload: bytes) -> bool:
         return False
 
+    def shows_usage(self, payload: bytes) -> bool:
+        return True
+
 
 class _BaseResp(Struct, frozen=True):
     status_code: int = 0

@@ -82,6 +82,9 @@ class ResponsesMeter:
     def is_usage_only(self, payload: bytes) -> bool:
         return False
 
+    def shows_usage(self, payload: bytes) -> bool:
+        return True
+
     def _event(self, payload: bytes) -> _Event | None:
         try:
             return _decode(payload)
