@@ -64,8 +64,10 @@ class CredentialBody(Struct):
 
 
 def _site(services: Services) -> tuple[str, str]:
-    """(domain that passkeys belong to, origin of the pages)."""
+    """(domain that passkeys belong to, origin of the pages). Raises Refusal while the public address is not set."""
     parts = urlsplit(services.snapshots.current.options.server_address)
+    if not parts.hostname:
+        raise Refusal("server_address_missing", "The public address of this server is not set.")
     return parts.hostname or "", f"{parts.scheme}://{parts.netloc}"
 
 
