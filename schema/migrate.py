@@ -17,6 +17,7 @@ from sqlalchemy import (
     Index,
     String,
     Table,
+    Text,
     cast,
     false,
     func,
@@ -43,6 +44,7 @@ _LOGS = Base.metadata.tables["logs"]
 _CURSORS = Base.metadata.tables["mx_settle_cursors"]  # the logs have their own positions in the stream
 LOCK_ID = 0x6D656475_7361  # of the advisory lock on PostgreSQL
 LOCK_NAME = "medusaxd_migrate"
+MYSQL_INDEXED_CHARS = 191  # of utf8mb4, within the 767 bytes of the oldest row format
 LOCK_WAIT_S = 600  # an index on a log of 10 million rows takes minutes
 # Columns that we write longer values into than the predecessors allowed; SQLite does not care about lengths.
 _WIDEN = (
@@ -122,25 +124,60 @@ async def _locked(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
 def find_origin(connection: Connection) -> str:
     """Who made the database: `new` (nobody), `new-api` or `one-api`."""
     inspector = inspect(connection)
-    tables = set(inspector.get_table_names())
+    tables = {_plain(connection, name): name for name in inspector.get_table_names()}
     if "users" not in tables:
         return "new"
     columns = {
-        name: {column["name"] for column in inspector.get_columns(name)}
-        for name in ("channels", "tokens")
+        name: {_plain(connection, column["name"]) for column in inspector.get_columns(tables[name])}
+        for name in ("users", "channels", "tokens")
         if name in tables
     }
-    channels, tokens = columns.get("channels", set()), columns.get("tokens", set())
+    users, channels, tokens = (columns.get(name, set()) for name in ("users", "channels", "tokens"))
     if "setups" in tables or "auto_ban" in channels or "model_limits" in tokens:
         return "new-api"
-    return "one-api" if "config" in channels or "subnet" in tokens else "new-api"
+    if "config" in channels or "subnet" in tokens:
+        return "one-api"
+    # Early releases of both: new-api's first steps away from its ancestor were drawings, the dashboard and rewards.
+    return "new-api" if {"midjourneys", "quota_data", "top_ups"} & tables.keys() or "aff_quota" in users else "one-api"
+
+
+def _plain(connection: Connection, name: str) -> str:
+    """A name as it is compared: PostgreSQL alone tells case apart."""
+    return name if connection.dialect.name == "postgresql" else name.lower()
 
 
 def _plan(connection: Connection) -> list[str]:
     steps = [f"origin of the database: {_origin(connection)}"]
     steps += _tables_step(connection, Base.metadata.sorted_tables, True)
     steps += [f"widen {table}.{column}" for table, column, _ in _too_narrow(connection)]
-    return [*steps, "fill channels.provider and other new columns", f"record schema version {SCHEMA_VERSION}"]
+    return [*steps, *_plan_fill(connection), f"record schema version {SCHEMA_VERSION}"]
+
+
+def _plan_fill(connection: Connection) -> list[str]:
+    """What `_fill` would write, in numbers of rows; reads only columns that a predecessor has."""
+    inspector = inspect(connection)
+    present = {_plain(connection, name): name for name in inspector.get_table_names()}
+
+    def count(table: str, where: str = "") -> int:
+        if table not in present:
+            return 0
+        statement = f"SELECT count(*) FROM {present[table]}" + (f" WHERE {where}" if where else "")  # noqa: S608  # constants
+        return int(connection.execute(text(statement)).scalar_one())
+
+    if "users" not in present:
+        return ["open the books and make the settings of a new database"]
+    steps = [
+        f"name the provider of {count('channels')} channels",
+        f"open the books with {count('users', 'quota <> 0')} balances",
+    ]
+    if _origin(connection) == "one-api":
+        steps.append(f"mark {count('users', 'status = 3')} accounts as deleted, as their status says")
+        if "tokens" in present and "models" in {one["name"] for one in inspector.get_columns(present["tokens"])}:
+            where = "models IS NOT NULL AND models <> ''"
+            steps.append(f"take over the model limits of {count('tokens', where)} tokens")
+    if count("users", "role = 100") and not count("setups"):
+        steps.append("mark the first-run set-up as done")
+    return steps
 
 
 def _origin(connection: Connection) -> str:
@@ -156,6 +193,7 @@ def _apply(connection: Connection) -> list[str]:
     steps = [f"origin of the database: {origin}"]
     if not inspect(connection).has_table("mx_meta"):
         connection.execute(CreateTable(_META))
+        steps.append("create table mx_meta")
     if _write_meta(connection, "origin", origin):
         _write_meta(connection, "adopted_at", str(int(time.time())))
         top = 0
@@ -188,7 +226,7 @@ def _write_meta(connection: Connection, key: str, value: str, *, replace: bool =
 
 def _tables_step(connection: Connection, tables: Iterable[Table], check: bool) -> list[str]:
     inspector = inspect(connection)
-    present = set(inspector.get_table_names())
+    present = {_plain(connection, name): name for name in inspector.get_table_names()}
     steps: list[str] = []
     for table in tables:
         if table.name not in present:
@@ -196,13 +234,13 @@ def _tables_step(connection: Connection, tables: Iterable[Table], check: bool) -
             if not check:
                 table.create(connection)
             continue
-        known = {column["name"] for column in inspector.get_columns(table.name)}
+        known = {_plain(connection, column["name"]) for column in inspector.get_columns(present[table.name])}
         for column in table.columns:
             if column.name not in known:
                 steps.append(f"add column {table.name}.{column.name}")
                 if not check:
                     _add_column(connection, table, column)
-        steps += _indexes_step(connection, table, check)
+        steps += _indexes_step(connection, table, present[table.name], check)
     return steps
 
 
@@ -221,9 +259,9 @@ def _add_column(connection: Connection, table: Table, column: Column[object]) ->
     connection.exec_driver_sql(f"ALTER TABLE {quote(table.name)} ADD COLUMN {definition}".replace("%", "%%"))
 
 
-def _indexes_step(connection: Connection, table: Table, check: bool) -> list[str]:
+def _indexes_step(connection: Connection, table: Table, stored_as: str, check: bool) -> list[str]:
     """Adopted tables keep their indexes; of ours only those are added whose columns no index leads with."""
-    have = inspect(connection).get_indexes(table.name)
+    have = inspect(connection).get_indexes(stored_as)
     names = {index["name"] for index in have}
     leads = {tuple(index["column_names"][: len(index["column_names"])]) for index in have}
     steps: list[str] = []
@@ -238,7 +276,25 @@ def _indexes_step(connection: Connection, table: Table, check: bool) -> list[str
 
 
 def _create_index(connection: Connection, index: Index) -> None:
-    connection.execute(CreateIndex(index))
+    """A predecessor that did without a unique index may hold the same value twice: there it is a plain index.
+
+    On MySQL old columns may be of a text type, of which only the beginning can be indexed.
+    """
+    assert index.table is not None
+    unique = bool(index.unique) and str(index.name).startswith("mx_")
+    lengths: dict[str, int] = {}
+    if connection.dialect.name in ("mysql", "mariadb"):
+        for column in inspect(connection).get_columns(index.table.name):
+            if isinstance(column["type"], Text):
+                lengths[column["name"]] = MYSQL_INDEXED_CHARS
+    columns = [column.name for column in index.columns]
+    if unique == bool(index.unique) and not lengths.keys() & set(columns):
+        connection.execute(CreateIndex(index))
+        return
+    quote = connection.dialect.identifier_preparer.quote
+    parts = ", ".join(quote(name) + (f"({lengths[name]})" if name in lengths else "") for name in columns)
+    kind = "UNIQUE INDEX" if unique else "INDEX"
+    connection.exec_driver_sql(f"CREATE {kind} {quote(str(index.name))} ON {quote(index.table.name)} ({parts})")
 
 
 def _too_narrow(connection: Connection) -> list[tuple[str, str, str]]:
