@@ -12,7 +12,7 @@ from sqlalchemy import insert, select, text, update
 from schema.tables import Ability, Channel, LedgerEntry, User
 from tests.crash.load import BODY, Load, under_load
 from tests.services import free_port
-from tests.system import Upstream, open_system, plain, until
+from tests.system import PRICE, Upstream, open_system, plain, until
 
 CLIENTS = 4
 
@@ -152,8 +152,18 @@ async def test_bad_upstreams_are_left_for_one_that_answers(tmp_path: Path):
     environ = {"RELAY_FIRST_BYTE_TIMEOUT": "1", "RELAY_CONNECT_TIMEOUT": "2"}
     good = dict.fromkeys(bad, plain)
     async with open_system(tmp_path, environ=environ, **good) as system:
-        await system.seed(RetryTimes="1", BreakerOpenSeconds="60", BreakerOpenSecondsMax="60", BreakerFailures="2")
+        await system.seed(
+            users=2,
+            balance=PRICE * 25,
+            RetryTimes="1",
+            BreakerOpenSeconds="60",
+            BreakerOpenSecondsMax="60",
+            BreakerFailures="2",
+        )
         async with system.engine.begin() as db:
+            await db.execute(update(User).where(User.id == 2).values(quota=PRICE))
+            less = {"kind": "adjust", "reference": "poor", "user_id": 2, "delta": -24 * PRICE, "at_ms": 1}
+            await db.execute(insert(LedgerEntry).values(**less))
             for number, (name, address) in enumerate(bad.items(), 2):
                 values = {"id": number, "type": 1, "key": "k", "status": 1, "name": name, "weight": 0, "models": name}
                 await db.execute(
@@ -165,6 +175,10 @@ async def test_bad_upstreams_are_left_for_one_that_answers(tmp_path: Path):
         system.add_worker()
         await system.ready()
         answered = set()
+        async with system.client(user=2) as http:  # a balance for one call pays for a call with two attempts
+            answer = await http.post("/v1/chat/completions", json={**BODY, "model": "closed"})
+            assert answer.status_code == 200, answer.text
+            answered.add(answer.headers["x-request-id"])
         async with system.client() as http:
             for name in bad:
                 for _ in range(6):

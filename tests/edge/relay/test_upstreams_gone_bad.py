@@ -75,7 +75,7 @@ async def system(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Syst
     }
     async with open_system(folder, environ=times, **BEHAVIOURS) as system:
         prices = dict.fromkeys({*system.upstream.behaviours} - PER_TOKEN, 0.00045)
-        await system.seed(users=2)
+        await system.seed(users=3)
         await _set_options(
             system,
             {
@@ -133,6 +133,25 @@ async def test_no_answer_is_an_error_and_costs_nothing(system: System, model: st
     await _settled(system, 1, before)
 
 
+@pytest.mark.parametrize("model", ["closes", "nojson", "halfbody", "wholeerror"])
+@pytest.mark.parametrize("stream", [False, True])
+async def test_other_dialects_fail_in_their_form_and_give_the_hold_back(system: System, model: str, stream: bool):
+    before = await system.balance()
+    hello = [{"role": "user", "content": "hello"}]
+    path = f"/v1beta/models/{model}:{'streamGenerateContent' if stream else 'generateContent'}"
+    async with system.client() as http:
+        claude = {"model": model, "max_tokens": 9, "stream": stream, "messages": hello}
+        told = await http.post("/v1/messages", json=claude)
+        assert told.status_code >= 500 and told.json()["type"] == "error", told.text
+        google = await http.post(path, json={"contents": [{"role": "user", "parts": [{"text": "hello"}]}]})
+        assert google.status_code >= 500, google.text
+        error = google.json()[0]["error"] if isinstance(google.json(), list) else google.json()["error"]
+        assert error["code"] == google.status_code and error["status"]
+        responses = await http.post("/v1/responses", json={"model": model, "stream": stream, "input": "hello"})
+        assert responses.status_code >= 500 and responses.json()["error"]["code"], responses.text
+    await _settled(system, 1, before)
+
+
 async def test_an_empty_stream_is_a_failed_call(system: System):
     before = await system.balance()
     async with system.client() as http:
@@ -182,6 +201,25 @@ async def test_a_plain_answer_becomes_a_stream_for_who_asked_for_one(system: Sys
     assert b'"content":"hi"' in answer.content and b'"finish_reason":"stop"' in answer.content
     assert answer.content.endswith(b"data: [DONE]\n\n")
     await _settled(system, 1, before - PRICE)
+
+
+async def test_a_balance_that_runs_out_may_let_the_stream_finish(system: System):
+    """Where the operator allows it, on credit: all of it is charged, and the next call is refused."""
+    async with system.engine.begin() as db:
+        await db.execute(update(User).where(User.id == 3).values(quota=1500))
+    async with system.client(user=3) as http:
+        await _set_options(system, {"BalanceExhaustedPolicy": "finish"})
+        await system.redis.hincrby("mx:ver", "options", 1)
+        await asyncio.sleep(1.5)
+        answer = await http.post(CHAT, json=_ask("costly", stream=True))
+        assert answer.content.count(b'"hi "') == 12 * 400
+        assert answer.content.endswith(b"data: [DONE]\n\n")
+        await _settled(system, 3, 1500 - 1500)
+        refused = await http.post(CHAT, json=_ask("costly", stream=True))
+        assert (refused.status_code, refused.json()["error"]["code"]) == (403, "insufficient_user_quota")
+        await _set_options(system, {"BalanceExhaustedPolicy": "cut"})
+        await system.redis.hincrby("mx:ver", "options", 1)
+        await asyncio.sleep(1.5)
 
 
 async def test_a_balance_that_runs_out_ends_the_stream(system: System):
