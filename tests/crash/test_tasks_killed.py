@@ -21,7 +21,7 @@ from tests.task_upstream import TaskUpstream, open_task_upstream
 
 PRICE = 50_000
 USERS = 3
-KILLS = 7
+KILLS = 6
 FORGOTTEN = 3
 
 
@@ -125,14 +125,18 @@ async def test_workers_and_the_edge_are_killed_while_tasks_run(tmp_path: Path, p
         upstream.extra = [{"id": "foreign", "status": "FAILURE", "progress": "100%"}]
         system.add_edge()
         await prepare(system, upstream)
-        for _ in range(2):
-            system.add_worker()
+        system.add_worker(UPDATE_TASK="false")
         await system.ready()
         running, accepted = asyncio.Event(), set[str]()
         running.set()
         load = [asyncio.create_task(submit_for_ever(system, accepted, user, running)) for user in range(1, USERS + 1)]
         load.append(asyncio.create_task(lie_for_ever(system, upstream, running)))
         await until(lambda: _some(accepted), "nothing is accepted")
+        await asyncio.sleep(4.5)  # the first look is due after three seconds
+        assert upstream.sent("/list-by-condition") == [], "UPDATE_TASK=false keeps a node out of it"
+        system.workers.pop().kill()
+        for _ in range(2):
+            system.add_worker()
         for number in range(KILLS):
             await asyncio.sleep(0.6 + rng.random())
             if number == KILLS // 2:
