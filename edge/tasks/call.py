@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec import Struct
+from sqlalchemy.exc import SQLAlchemyError
 
 from edge.client_address import find_client
 from edge.relay.callers import Caller
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
+DATABASE_AWAY = (SQLAlchemyError, OSError, TimeoutError)  # some drivers do not wrap a refused connection
 _JSON = "application/json"
 
 

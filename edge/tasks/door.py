@@ -6,12 +6,11 @@ from typing import Any
 
 import msgspec
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 
 from edge.relay.call import Relay
 from edge.relay.refusal import Refused, away
 from edge.spool import REFUSES
-from edge.tasks.call import Answer, Receive, Send, TaskCall
+from edge.tasks.call import DATABASE_AWAY, Answer, Receive, Send, TaskCall
 from edge.tasks.callbacks import take_callback, take_notice
 from edge.tasks.images import NoPicture, send_image, write_no_picture
 from edge.tasks.live import delete_video, fetch_seed, send_content
@@ -77,7 +76,7 @@ class Tasks:
             await self._refuse(call, _refusal(call, error))
         except REFUSES:
             await self._refuse(call, _refusal(call, away("The ledger")))
-        except SQLAlchemyError as error:
+        except DATABASE_AWAY as error:
             log.warning("task_database_away", request_id=call.request_id, error=type(error).__name__)
             await self._refuse(call, _refusal(call, away("The database")))
         except Exception as error:

@@ -39,7 +39,7 @@ async def warn_if_low(engine: Engine, redis: Any, options: Options, user_id: int
                 "notify", user_id, "quota_exceed", {"quota": left, "threshold": threshold},
                 _job_id=f"notify:quota_exceed:{user_id}:{int(time.time()) // 3600}",
             )  # fmt: skip
-    except (SQLAlchemyError, RedisError, OSError) as error:
+    except (SQLAlchemyError, RedisError, OSError, TimeoutError) as error:
         log.warning("low_balance_not_told", error=type(error).__name__)
 
 

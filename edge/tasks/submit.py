@@ -8,7 +8,6 @@ import time
 
 import structlog
 from msgspec.structs import replace
-from sqlalchemy.exc import SQLAlchemyError
 
 from edge.channels import RoutedChannel
 from edge.health.pick import Wish
@@ -19,7 +18,7 @@ from edge.relay.refusal import Refused, away, no_channel
 from edge.relay.retry import Failure, GiveUp, RetryPolicy, after_failure
 from edge.spool import REFUSES
 from edge.tasks.attempt import Missed, attempt_submit, settings_of
-from edge.tasks.call import Answer, TaskCall
+from edge.tasks.call import DATABASE_AWAY, Answer, TaskCall
 from edge.tasks.callbacks import callback_url
 from edge.tasks.forms import read_submit_body
 from edge.tasks.low_balance import warn_if_low
@@ -223,7 +222,7 @@ async def _accepted(call: TaskCall, opened: Row, channel: RoutedChannel, taken: 
         noted = False
     try:
         booked = await accept_task(tasks.books(call.snapshot.options), note, jitter=tasks.rng.random())
-    except SQLAlchemyError:
+    except DATABASE_AWAY:
         if not noted:
             log.error("acceptance_lost", request_id=call.request_id, channel=channel.id, upstream_id=note.upstream_id)
             raise

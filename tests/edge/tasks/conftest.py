@@ -167,6 +167,21 @@ async def seed(engine: Any, upstream: TaskUpstream) -> None:
         await db.execute(insert(OptionRow).values(key="ModelPrice", value=json.dumps(prices)))
 
 
+_EMPTY: dict[str, bytes] = {}  # a migrated SQLite file: making it anew would cost every test half of its time
+
+
+async def _make_tables(folder: Path, engine: Any, log_engine: Any) -> None:
+    if engine.dialect.name != "sqlite" or log_engine is not engine:
+        await migrate(engine, log_engine=log_engine if log_engine is not engine else None)
+        return
+    file = folder / "books.db"
+    if not _EMPTY:
+        await migrate(engine)
+        await engine.dispose()
+        _EMPTY["books"] = file.read_bytes()
+    file.write_bytes(_EMPTY["books"])
+
+
 @asynccontextmanager
 async def open_bed(folder: Path, valkey: str, dsn: str = "", **environ: str) -> AsyncIterator[Bed]:
     config = read_config(
@@ -186,7 +201,7 @@ async def open_bed(folder: Path, valkey: str, dsn: str = "", **environ: str) -> 
     edge = Edge(config)
     async with open_task_upstream() as upstream:
         try:
-            await migrate(engine, log_engine=log_engine if log_engine is not engine else None)
+            await _make_tables(folder, engine, log_engine)
             await seed(engine, upstream)
             await edge.start()
             await worker.options.refresh()

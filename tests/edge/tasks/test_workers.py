@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 from sqlalchemy import delete, insert, update
+from sqlalchemy.exc import OperationalError
 
 from edge.tasks import submit as submit_module
 from edge.tasks.callbacks import proof_of
@@ -264,11 +265,10 @@ async def test_an_upstream_denies_the_id_that_a_call_back_told(bed, monkeypatch)
     await bed.check_books(spent=0)
 
 
-async def test_sql_goes_away_between_acceptance_and_booking(bed, monkeypatch):
-    from sqlalchemy.exc import OperationalError
-
+@pytest.mark.parametrize("error", [OperationalError("x", {}, Exception("away")), ConnectionRefusedError()])
+async def test_sql_goes_away_between_acceptance_and_booking(bed, monkeypatch, error):
     async def away(*_: object, **__: object) -> bool:
-        raise OperationalError("x", {}, Exception("away"))
+        raise error
 
     with monkeypatch.context() as patched:
         patched.setattr(submit_module, "accept_task", away)
