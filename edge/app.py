@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import structlog
 from redis.asyncio import Redis
 
 from edge.console.app import create_console
 from edge.console.playground import PlaygroundDoor
+from edge.door.listener import Door
+from edge.door.splice import restore_peer
 from edge.exposition import Exposition
 from edge.health.watch import Health
 from edge.probes import PROBES, Probes
@@ -35,6 +38,8 @@ from schema.migrate import read_meta
 from schema.realtime.handshake import PATH as REALTIME_PATH
 from schema.secrets import Vault
 
+log = structlog.get_logger(__name__)
+
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
@@ -42,14 +47,17 @@ CONSOLE_PREFIXES = ("/v1/models", "/v1/dashboard", "/v1beta/models")  # lists an
 RELAY_PREFIXES = ("/v1/", "/v1beta/", "/v1alpha/", "/v2/", "/mj/", "/suno/", "/pg/")
 REDIS_S_MAX = 5.0  # of the console; a half-open connection is given up after it
 COLD_TIMEOUT_S = 10.0  # of requests that no client waits for in a stream
+ENDING_S = 2.0  # beyond SHUTDOWN_TIMEOUT: what was ended then is settled
 GC_THRESHOLDS = (20_000, 20, 50)  # a call makes some hundred objects and hardly a cycle
 
 
 class Edge:
-    """One process: its connections, and the ASGI callable that granian drives."""
+    """One process: its connections, and the ASGI callable that the door drives, granian for WebSockets."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, back: str) -> None:
+        """`back`: the Unix socket on which granian drives this very application, for WebSockets alone."""
         self.config = config
+        self._back = back
         self.draining = False
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -107,7 +115,8 @@ class Edge:
         gc.freeze()  # what start-up made stays; scanning it again and again cost 5 % of a call
         gc.set_threshold(*GC_THRESHOLDS)
         self.console = console
-        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, self.drain)  # sent by edge.main before SIGTERM
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGUSR1, self.drain)  # sent by edge.main before SIGUSR2 and SIGTERM
         background = (
             self.snapshots.run,
             self.relay.open.run,
@@ -119,6 +128,15 @@ class Edge:
             self.probes.lag.run,
         )
         self._tasks += [asyncio.create_task(work()) for work in background]
+        self.door = Door(
+            self,
+            back=self._back,
+            head_s_max=config.request_header_timeout_s,
+            connections_max=config.max_connections,
+        )
+        self._tasks.append(asyncio.create_task(self.door.run()))
+        await self.door.listen(config.host, config.port)
+        loop.add_signal_handler(signal.SIGUSR2, self.door.stop_listening)
 
     def drain(self) -> None:
         """The process will be asked to end soon: not ready any more, connections close after their answer."""
@@ -156,6 +174,8 @@ class Edge:
         )
 
     async def stop(self) -> None:
+        self.drain()
+        await self.door.close(self.config.shutdown_grace_s + ENDING_S)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -178,6 +198,7 @@ class Edge:
             await self._lifespan(receive, send)
             return
         if scope["type"] == "websocket":
+            restore_peer(scope)
             await self.realtime(scope, receive, send)
             return
         path: str = scope["path"]
@@ -211,7 +232,12 @@ class Edge:
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
-        await self.start()
+        try:
+            await self.start()
+        except Exception as error:  # a process without a door is of no use: granian starts another one
+            log.exception("edge_not_started", error=type(error).__name__)
+            await send({"type": "lifespan.startup.failed", "message": f"The edge cannot start: {error}"})
+            return
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await self.stop()

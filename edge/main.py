@@ -1,8 +1,11 @@
-"""`python -m edge`: granian with the edge application, one event loop per process."""
+"""`python -m edge`: processes kept by granian, one event loop each, whose door listens on the port."""
 
 import os
 import signal
+import socket
 import sys
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dotenv import load_dotenv
@@ -11,12 +14,13 @@ from granian.constants import HTTPModes, Interfaces, Loops
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
-from schema.config import ConfigError, read_config
+from schema.config import Config, ConfigError, read_config
 
 if TYPE_CHECKING:
     from edge.app import Edge
 
-CONNECTIONS_MAX = 16_384  # waiting or open, per process; more are refused by the kernel
+BACK_SOCKET = "MEDUSA_BACK_SOCKET"  # tells the processes of this edge where granian listens for WebSockets
+SESSIONS_MAX = 16_384  # open, per process
 END_S = 4  # beyond SHUTDOWN_TIMEOUT: settling what was cut off
 HEADERS_BYTES_MAX = 64 * 1024  # of one request
 
@@ -35,6 +39,9 @@ class Server(Granian):  # type: ignore[misc,valid-type]  # granian chooses its b
                 os.kill(worker.inner.pid, signal.SIGUSR1)
         self.main_loop_interrupt.clear()
         self.main_loop_interrupt.wait(self._drain_s)  # a second signal ends the wait
+        for worker in self.wrks:
+            if worker.is_alive():
+                os.kill(worker.inner.pid, signal.SIGUSR2)
         super().shutdown(exit_code)
 
     def signal_handler_interrupt(self, *arguments: Any, **more: Any) -> None:
@@ -54,7 +61,7 @@ def create() -> "Edge":
     load_dotenv(".env", override=False)
     config = read_config(os.environ)
     configure_logging(config, "edge")
-    return Edge(config)
+    return Edge(config, os.environ[BACK_SOCKET])
 
 
 def main() -> None:
@@ -68,17 +75,44 @@ def main() -> None:
     if not config.redis_url:
         print("medusa: REDIS_CONN_STRING is not set; `medusa up` brings its own Valkey.", file=sys.stderr, flush=True)
         sys.exit(1)
-    Server(
+    try:
+        held = hold_port(config.host, config.port)
+    except OSError as error:
+        print(f"medusa: cannot listen on {config.host}:{config.port}: {error.strerror}.", file=sys.stderr, flush=True)
+        sys.exit(1)
+    with held, tempfile.TemporaryDirectory(prefix="medusa-edge-") as folder:
+        os.environ[BACK_SOCKET] = str(Path(folder) / "back.sock")
+        make_server(config, Path(os.environ[BACK_SOCKET])).serve()
+
+
+def hold_port(host: str, port: int) -> socket.socket:
+    """Bound but not listening, as long as this process lives: the port is ours, and our processes share it. Raises OSError."""
+    family, kind, number, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[
+        0
+    ]
+    held = socket.socket(family, kind, number)
+    try:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        held.bind(address)
+    except OSError:
+        held.close()
+        raise
+    return held
+
+
+def make_server(config: Config, back: Path) -> Server:
+    """granian keeps the processes and serves WebSockets on `back`; the door of each process serves the port."""
+    return Server(
         "edge.main:create",
         factory=True,
-        address=config.host,
-        port=config.port,
+        uds=back,
         interface=Interfaces.ASGI,
         loop=Loops.uvloop,
         http=HTTPModes.http1,
         workers=config.edge_workers or min(8, os.cpu_count() or 1),
         backlog=4096,
-        backpressure=CONNECTIONS_MAX,
+        backpressure=SESSIONS_MAX,
         http1_settings=HTTP1Settings(
             header_read_timeout=config.request_header_timeout_s * 1000, max_buffer_size=HEADERS_BYTES_MAX * 8
         ),
@@ -87,7 +121,7 @@ def main() -> None:
         drain_s=config.shutdown_delay_s,
         log_access=False,
         log_level=LogLevels.warning,
-    ).serve()
+    )
 
 
 if __name__ == "__main__":

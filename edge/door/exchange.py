@@ -1,0 +1,132 @@
+"""One request and its answer on a connection of the door, as the two ASGI callables that the application knows."""
+
+import asyncio
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from edge.door.connection import Connection
+
+Headers = list[tuple[bytes, bytes]]
+BODY_WAITING_MAX = 512 * 1024  # bytes of a body that nobody has asked for yet; then the socket is paused
+
+_STATUS_LINES = {one.value: f"HTTP/1.1 {one.value} {one.phrase}\r\n".encode() for one in HTTPStatus}
+_PLAIN, _CHUNKED, _NONE = 0, 1, 2  # how the body goes out; _NONE: it must not be sent
+
+
+class Exchange:
+    """`receive` and `send` of one call; both are safe after the client has gone."""
+
+    __slots__ = (
+        "_connection", "_expects", "_framing", "_head", "_loop", "_parts", "_size", "_taken", "_waiter",
+        "complete", "ended", "gone", "keep_alive", "scope", "started",
+    )  # fmt: skip
+
+    def __init__(self, connection: "Connection", scope: dict[str, Any], *, expects: bool, keep_alive: bool) -> None:
+        """`expects`: the client waits for 100 Continue before it sends its body."""
+        self._connection, self.scope = connection, scope
+        self._loop = connection.loop
+        self._expects = expects
+        self._parts: list[bytes] = []
+        self._size = 0
+        self._taken = False  # the application has the whole body
+        self._waiter: asyncio.Future[None] | None = None
+        self._head = b""  # leaves together with the first bytes of the body
+        self._framing = _PLAIN
+        self.complete = False  # the whole request is here
+        self.keep_alive = keep_alive
+        self.gone = False  # the client has left
+        self.started = False  # the application has given a status
+        self.ended = False  # the last byte of the answer was sent
+
+    # -- from the connection -------------------------------------------------------------------------------------------
+
+    def add(self, data: bytes) -> None:
+        """A part of the body."""
+        if self.ended:
+            return  # an answered request: the rest of its body is of no interest
+        self._parts.append(data)
+        self._size += len(data)
+        if self._size > BODY_WAITING_MAX:
+            self._connection.pause_reading()
+        self.wake()
+
+    def wake(self) -> None:
+        waiter = self._waiter
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    # -- from the application ------------------------------------------------------------------------------------------
+
+    async def receive(self) -> dict[str, Any]:
+        """The next part of the body; `http.disconnect` when the client has left or was answered."""
+        while True:
+            if self._parts or (self.complete and not self._taken):
+                parts, self._parts, self._size = self._parts, [], 0
+                self._taken = self.complete
+                self._connection.resume_reading()
+                body = parts[0] if len(parts) == 1 else b"".join(parts)
+                return {"type": "http.request", "body": body, "more_body": not self._taken}
+            if self.gone or self.ended:
+                return {"type": "http.disconnect"}
+            if self._expects and not self.started and not self.complete:
+                self._expects = False
+                self._connection.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self._waiter = self._loop.create_future()
+            await self._waiter
+
+    async def send(self, message: dict[str, Any]) -> None:
+        """Waits while the client does not read."""
+        if message["type"] == "http.response.start":
+            self._head = self._write_head(message["status"], message.get("headers", ()))
+            return
+        if self.ended or self.gone:
+            return
+        data: bytes = message.get("body", b"")
+        more = message.get("more_body", False)
+        if self._framing:
+            data = self._frame(data, more=more)
+        if self._head:
+            data, self._head = self._head + data, b""
+        connection = self._connection
+        if data:
+            connection.write(data)
+        if not more:
+            self.ended = True
+            self.wake()
+            connection.answered(self)
+        elif connection.write_paused:
+            await connection.writable()
+
+    def _frame(self, data: bytes, *, more: bool) -> bytes:
+        if self._framing == _NONE:
+            return b""
+        framed = b"%x\r\n%b\r\n" % (len(data), data) if data else b""
+        return framed if more else framed + b"0\r\n\r\n"
+
+    def _write_head(self, status: int, headers: Any) -> bytes:
+        self.started = True
+        lines = [_STATUS_LINES.get(status) or b"HTTP/1.1 %d Unknown\r\n" % status, self._connection.date_line]
+        measured = False
+        for name, value in headers:
+            if name == b"connection":  # ours to say
+                self.keep_alive = self.keep_alive and value != b"close"
+                continue
+            lines.append(b"%b: %b\r\n" % (name, value))
+            if name == b"content-length":
+                measured = True
+        if self.scope["method"] == "HEAD" or status in (204, 304):
+            self._framing = _NONE
+        elif not measured:
+            if self.scope["http_version"] == "1.0":
+                self.keep_alive = False  # the end of the connection is the end of the body
+            else:
+                self._framing = _CHUNKED
+                lines.append(b"transfer-encoding: chunked\r\n")
+        if not self.keep_alive or not self.complete or self._connection.closing:
+            self.keep_alive = False
+            lines.append(b"connection: close\r\n")
+        elif self.scope["http_version"] == "1.0":
+            lines.append(b"connection: keep-alive\r\n")
+        lines.append(b"\r\n")
+        return b"".join(lines)

@@ -1,0 +1,129 @@
+"""The listening side of the door: accepts, hands requests to the application, looks after time limits, drains.
+
+Why our own: between granian's threads and the event loop every call crosses the interpreter's lock several times. On two
+busy cores that cost 115 us of 420 us a plain call, see docs/performance.md. granian still runs and watches over the
+processes, and serves WebSockets.
+"""
+
+import asyncio
+import email.utils
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import structlog
+
+from edge.door.connection import Connection
+from edge.door.exchange import Exchange
+
+log = structlog.get_logger(__name__)
+
+BACKLOG = 4096  # connections that the kernel keeps until we accept them
+CONNECTIONS_MAX = 16_384  # open, per process; more are refused
+IDLE_S_MAX = 75.0  # between two requests; load balancers give up after 60 s
+LINGER_S_MAX = 2.0  # for the rest of a request that was answered before it was whole
+TICK_S = 1.0
+
+Application = Callable[[dict[str, Any], Any, Any], Awaitable[None]]
+
+
+class Door:
+    """One per process."""
+
+    def __init__(self, application: Application, *, back: str, head_s_max: float, connections_max: int = 0) -> None:
+        """
+        Args:
+            back: the Unix socket on which granian serves WebSockets.
+            head_s_max: for the head of a request to arrive.
+            connections_max: 0 = CONNECTIONS_MAX.
+        """
+        self.loop = asyncio.get_running_loop()
+        self.back = back
+        self.address: tuple[str, int] = ("", 0)
+        self.now_s = self.loop.time()
+        self.date_line = b""
+        self._application = application
+        self._head_s_max = head_s_max
+        self._connections_max = connections_max or CONNECTIONS_MAX
+        self._connections: set[Connection] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._server: asyncio.Server | None = None
+        self._tell_time()
+
+    async def listen(self, host: str, port: int) -> None:
+        """Each process has a socket of its own; the kernel spreads connections over them. Raises OSError."""
+        self.address = (host, port)
+        self._server = await self.loop.create_server(
+            lambda: Connection(self), host, port, backlog=BACKLOG, reuse_port=True
+        )
+
+    async def run(self) -> None:
+        """Time limits, until cancelled."""
+        while True:
+            await asyncio.sleep(TICK_S)
+            self._tell_time()
+            for connection in list(self._connections):
+                waited_s = self.now_s - connection.since_s
+                if (
+                    (connection.in_head and waited_s > self._head_s_max)
+                    or (connection.lingering and waited_s > LINGER_S_MAX)
+                    or (connection.idle and waited_s > IDLE_S_MAX)
+                ):
+                    connection.time_out()
+
+    def _tell_time(self) -> None:
+        self.now_s = self.loop.time()
+        self.date_line = f"date: {email.utils.formatdate(time.time(), usegmt=True)}\r\n".encode()
+
+    # -- from connections ----------------------------------------------------------------------------------------------
+
+    def admit(self, connection: Connection) -> bool:
+        if len(self._connections) >= self._connections_max:
+            return False
+        self._connections.add(connection)
+        return True
+
+    def forget(self, connection: Connection) -> None:
+        self._connections.discard(connection)
+
+    def keep(self, task: "asyncio.Task[None]") -> None:
+        """The loop itself holds tasks only weakly."""
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def carry_out(self, connection: Connection, exchange: Exchange) -> None:
+        self.keep(self.loop.create_task(self._carry_out(connection, exchange)))
+
+    async def _carry_out(self, connection: Connection, exchange: Exchange) -> None:
+        try:
+            await self._application(exchange.scope, exchange.receive, exchange.send)
+        except Exception as error:
+            log.exception("request_crashed", path=exchange.scope["path"], error=type(error).__name__)
+        if exchange.ended or exchange.gone:
+            return
+        if exchange.started:  # the client must not take half an answer for a whole one
+            connection.abort()
+            return
+        await exchange.send({"type": "http.response.start", "status": 500, "headers": [(b"content-length", b"0")]})
+        await exchange.send({"type": "http.response.body"})
+
+    # -- the end -------------------------------------------------------------------------------------------------------
+
+    def stop_listening(self) -> None:
+        """New connections go to other processes; those that are open end after their answer."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+            for connection in list(self._connections):
+                connection.close_soon()
+
+    async def close(self, patience_s: float) -> None:
+        """Wait for the answers that are under way, then cut what is left."""
+        self.stop_listening()
+        deadline = self.loop.time() + patience_s
+        while self._tasks and self.loop.time() < deadline:
+            await asyncio.wait(set(self._tasks), timeout=min(0.5, max(0.0, deadline - self.loop.time())))
+        for connection in list(self._connections):
+            connection.abort()
+        if self._tasks:
+            await asyncio.wait(set(self._tasks), timeout=1.0)
