@@ -17,6 +17,7 @@ from edge.console.playground import PlaygroundDoor
 from edge.door.listener import Door
 from edge.door.splice import restore_peer
 from edge.exposition import Exposition
+from edge.health.recent import Recent
 from edge.health.watch import Health
 from edge.probes import PROBES, Probes
 from edge.realtime.door import RealtimeDoor
@@ -83,7 +84,10 @@ class Edge:
             socket_connect_timeout=REDIS_S_MAX,
             socket_timeout=REDIS_S_MAX,
         )
-        self.health = Health(self.engine, self.redis, self.pipe, host=config.node_name)
+        recent = (
+            Recent(config.metric_queue_size, config.metric_success_rate_threshold) if config.enable_metric else None
+        )
+        self.health = Health(self.engine, self.redis, self.pipe, host=config.node_name, recent=recent)
         meters.on_settled = self.health.settled
         self.probes = Probes(config, self.pipe, self.engine, self.settling, self.exposition, self.snapshots)
         self.log_engine = self._open(config.log_sql_dsn) if config.log_sql_dsn else self.engine

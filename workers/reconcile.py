@@ -64,7 +64,7 @@ async def reconcile(engine: AsyncEngine, execute: Execute | None, partitions: in
     drifts += more
     hot = 0
     if execute is not None:
-        hot, more = await _check_hot(engine, execute, Keys(partitions))
+        hot, more = await check_hot(engine, execute, Keys(partitions))
         drifts += more
     return Report(users, tokens, hot, drifts[:DRIFTS_MAX])
 
@@ -117,7 +117,8 @@ async def _check_tokens(engine: AsyncEngine) -> tuple[int, list[Drift]]:
     return count, [Drift("token", user, token, int(left), int(total or 0)) for token, user, left, total in rows]
 
 
-async def _check_hot(engine: AsyncEngine, execute: Execute, keys: Keys) -> tuple[int, list[Drift]]:
+async def check_hot(engine: AsyncEngine, execute: Execute, keys: Keys) -> tuple[int, list[Drift]]:
+    """Hot balances alone: how many were compared, and those that are not truth - holds - pending."""
     compared = 0
     drifts: list[Drift] = []
     for partition in range(keys.partitions):

@@ -63,6 +63,11 @@ class Verdicts:
         attempts = 0 if channel.key_name else self.attempts(channel.id)  # one key of several: see `worked`
         if not self._enough(account, options, now, attempts):
             return False
+        return self.switch_off(channel, options, evidence)
+
+    def switch_off(self, channel: RoutedChannel, options: Options, evidence: Evidence) -> bool:
+        """In the background; False while that is under way already."""
+        account = (channel.id, channel.key_name)
         if account in self._pending or len(self._pending) >= PENDING_MAX:
             return False
         task = asyncio.get_running_loop().create_task(self._switch_off(channel, options, evidence))

@@ -12,6 +12,7 @@ from edge.channels import RoutedChannel
 from edge.health.board import Attempt, Board
 from edge.health.breaker import read_rules
 from edge.health.pick import Picker, Wish
+from edge.health.recent import Recent
 from edge.health.samples import Samples
 from edge.health.sharing import Sharing
 from edge.health.verdicts import Verdicts, find_verdict
@@ -20,7 +21,7 @@ from edge.relay.retry import Failure
 from edge.snapshot import EdgeSnapshot
 from schema.dialects.neutral import UpstreamError
 from schema.options import Options
-from schema.upstreams.rules import class_of
+from schema.upstreams.rules import NO_FAULT, class_of
 from schema.upstreams.status import Evidence
 from schema.usage import UsageRecord
 
@@ -31,7 +32,11 @@ CUTS_MAX = 10_000  # calls whose stream was cut and which have not ended yet
 class Health:
     """One per process."""
 
-    def __init__(self, engine: AsyncEngine, redis: Any, pipe: RedisPipe, *, host: str = "") -> None:
+    def __init__(
+        self, engine: AsyncEngine, redis: Any, pipe: RedisPipe, *, host: str = "", recent: Recent | None = None
+    ) -> None:
+        """`recent`: where One API's rule of recent results is wished."""
+        self.recent = recent
         self.board = Board()
         self.picker = Picker(self.board, Random())
         self.samples = Samples()
@@ -85,6 +90,8 @@ class Health:
             return
         if attempt.channel.key_name:
             self.verdicts.worked(attempt.channel)
+        if self.recent is not None:
+            self.recent.note(attempt.key[0], good=True)
         since_first_byte_ms = wall() * 1000 - first_byte_unix_ms
         took_ms = (now - attempt.started) * 1000
         first_byte_ms = took_ms - since_first_byte_ms
@@ -105,6 +112,8 @@ class Health:
             kind = "quota" if verdict.rule in (6, 7) else "auth"  # some providers report dead accounts as 400
         self.board.failed(attempt, now, kind, retry_after_s=failure.retry_after_s)
         self.samples.note(channel.id, kind, failure.status, error.message, model, request_id, int(time.time()))
+        if self.recent is not None and kind not in NO_FAULT:
+            self._judge_recent(channel, options, error.message, model=model, request_id=request_id)
         if verdict is None:
             return failure
         evidence = Evidence(
@@ -114,6 +123,16 @@ class Health:
         )  # fmt: skip
         self.verdicts.consider(channel, verdict, options, now=now, evidence=evidence)
         return replace(failure, dead_account=True)
+
+    def _judge_recent(
+        self, channel: RoutedChannel, options: Options, message: str, *, model: str, request_id: str
+    ) -> None:
+        assert self.recent is not None
+        share = self.recent.note(channel.id, good=False)
+        if share is not None and channel.auto_ban:
+            text = f"only {share:.0%} of the last calls succeeded; the last error: {message}"
+            evidence = Evidence(actor="rule:recent", message=text, model=model, request_id=request_id)
+            self.verdicts.switch_off(channel, options, evidence)
 
     def lost(self, attempt: Attempt) -> None:
         """Another channel answered first and this one was cut: that says nothing of it."""

@@ -14,6 +14,7 @@ from edge.health.pick import Wish
 from edge.relay.admission import hold_quota
 from edge.relay.attempt import make_attempt
 from edge.relay.callers import Caller
+from edge.relay.conversation import name_conversation
 from edge.relay.hedge import attempt_hedged
 from edge.relay.prompt import count_prompt, media_rule
 from edge.relay.rate_limit import Limits, Turn, begin_spending, take_turn
@@ -76,6 +77,7 @@ class LiveCall:
         self.progress: Callable[[], TokenUsage] | None = None  # what a stream has relayed so far
         self.answer: UpstreamAnswer | None = None
         self.tried: list[int] = []
+        self.conversation: str | None = None  # for affinity; None: not asked for yet
         self.may_hedge = False  # a second channel may be asked when the first one stays silent
         self.hedge: dict[str, Any] | None = None  # what became of it
         self.begun: Attempt  # of the attempt at hand
@@ -96,8 +98,15 @@ class LiveCall:
             if channel is None:
                 raise Refused(403, "channel_disabled", "The pinned channel does not exist or is disabled.")
             return self.relay.health.picker.with_key(channel, time.monotonic())
-        wish = Wish(self.group, model, self.mode, self.wanted.conversation if snapshot.options.affinity_enabled else "")
+        wish = Wish(self.group, model, self.mode, self._conversation() if snapshot.options.affinity_enabled else "")
         return self.relay.health.choose(snapshot, wish, attempt=attempt - 1, tried=self.tried)
+
+    def _conversation(self) -> str:
+        """As the client names it, else by how it begins."""
+        if self.conversation is None:
+            named = self.wanted.conversation
+            self.conversation = named or (name_conversation(self.body) if self.mode in TALKS else "")
+        return self.conversation
 
     async def hold(self, snapshot: EdgeSnapshot) -> None:
         """Quota, and a place among the calls of this minute: both go out in one write. Raises Refused."""

@@ -3,6 +3,7 @@
 import pytest
 
 from edge.health.breaker import CLOSED, HALF_OPEN, OPEN, Breaker, Rules
+from edge.health.recent import Recent
 
 RULES = Rules(in_a_row=3, share=0.5, open_s=5, open_s_max=30)
 
@@ -76,3 +77,14 @@ def test_switched_off_it_never_opens():
     for _ in range(50):
         breaker.failure(0, "server", Rules(enabled=False))
     assert breaker.state == CLOSED
+
+
+def test_the_rule_of_recent_results_waits_for_a_full_window_and_begins_anew():
+    recent = Recent(10, 0.8)
+    for _ in range(9):
+        assert recent.note(1, good=False) is None, "the window is not full"
+    assert recent.note(1, good=False) == 0
+    assert recent.note(1, good=False) is None, "emptied"
+    for good in (True, True, True, False, True, True, True, True, True, False):
+        assert recent.note(2, good=good) is None, "eight of ten are enough"
+    assert recent.note(2, good=False) == 0.7

@@ -131,7 +131,7 @@ async def test_a_dead_key_switches_its_channel_off_with_evidence_and_one_stray_e
     upstreams.by_key["key2"] = 401
 
     async def one_error():
-        assert set(await calls(system, 4)) == {200}
+        assert set(await calls(system, 1)) == {200}  # one at a time: of four at once three may meet the dead key
         return upstreams.calls["key2"]
 
     await until(one_error, "the channel is tried")
