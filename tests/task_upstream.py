@@ -25,6 +25,7 @@ class TaskUpstream:
         self.poll_status = 200
         self.extra: list[dict[str, Any]] = []  # foreign tasks in every poll
         self.finish_by_itself = False
+        self.content_bytes = 0  # size of a video, at least
         self._numbers = itertools.count(1)
 
     @property
@@ -75,7 +76,7 @@ class TaskUpstream:
         if path.startswith("/pictures/"):
             return 200, "text/html" if path.endswith(".html") else "image/png", PNG
         if path.endswith("/content"):
-            return 200, "video/mp4", PNG
+            return 200, "video/mp4", PNG.ljust(self.content_bytes, b"v")
         if path.endswith("/image-seed"):
             return _json(200, {"code": 1, "description": "ok", "result": "4711"})
         if path.endswith("/list-by-condition"):

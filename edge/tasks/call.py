@@ -1,7 +1,8 @@
 """One call about a task: what the steps need of it, and the answer that they give."""
 
+import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -92,6 +93,23 @@ class TaskCall:
     async def body(self) -> dict[str, Any]:
         """A JSON object; nothing at all counts as an empty one. Raises Refused, TaskRefused."""
         return read_json(await self.raw_body(), self.place.platform)
+
+    async def pass_on(self, chunks: AsyncIterator[bytes], bytes_max: int) -> None:
+        """Stream a body to the client; who left, or is owed more than the limit, gets nothing further."""
+        gone = asyncio.create_task(self._left())
+        sent = 0
+        try:
+            async for chunk in chunks:
+                sent += len(chunk)
+                if gone.done() or sent > bytes_max:
+                    return
+                await self.send({"type": "http.response.body", "body": chunk, "more_body": True})
+        finally:
+            gone.cancel()
+
+    async def _left(self) -> None:
+        while (await self.receive())["type"] != "http.disconnect":
+            pass
 
     async def answer(self, answer: Answer) -> None:
         await self.head(answer.status, answer.content_type, len(answer.body), answer.headers)

@@ -44,8 +44,7 @@ async def send_image(call: TaskCall) -> None:
                 raise NoPicture(answer.status if 400 <= answer.status < 600 else 502, "the picture is not available")
             kind = answer.content_type or "image/jpeg"
             await call.head(200, kind, None, (*_SAFE, (b"cache-control", cache)))
-            async for chunk in answer.chunks:
-                await call.send({"type": "http.response.body", "body": chunk, "more_body": True})
+            await call.pass_on(answer.chunks, LIMITS.bytes_max)
     except (UrlRefused, FetchFailed):
         if not call.status:
             raise NoPicture(500, "http_get_image_failed") from None

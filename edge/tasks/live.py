@@ -75,12 +75,7 @@ async def send_content(call: TaskCall) -> None:
                 if name in answer.headers
             )
             await call.head(answer.status_code, kind, int(told) if told.isdecimal() else None, copied)
-            sent = 0
-            async for chunk in answer.aiter_raw(65_536):
-                sent += len(chunk)
-                if sent > CONTENT_BYTES_MAX:
-                    break
-                await call.send({"type": "http.response.body", "body": chunk, "more_body": True})
+            await call.pass_on(answer.aiter_raw(65_536), CONTENT_BYTES_MAX)
     except Unanswered:
         if not call.status:
             raise TaskRefused("do_request_failed", "the upstream could not be reached", status=502) from None

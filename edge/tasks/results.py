@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import parse_qs
 
 import msgspec
 from msgspec.structs import replace
@@ -18,7 +19,7 @@ from schema.tasks.platform import Submit, TaskRefused, TaskView, percent
 from schema.tasks.rows import Row, view_of
 
 IDS_MAX = 500  # of one request for many
-PAGE_MAX = 100
+PAGE_DEFAULT, PAGE_MAX = 20, 100  # videos of one list
 
 
 async def fetch_task(call: TaskCall) -> Answer:
@@ -45,16 +46,27 @@ async def list_tasks(call: TaskCall) -> Answer:
 
 
 async def list_newest(call: TaskCall) -> Answer:
-    """The caller's videos, newest first, as OpenAI lists them."""
+    """The caller's videos, newest first, as OpenAI lists them: `limit`, `after` and `order` of its reference."""
     caller = await call.reader()
-    wanted = select(*COLUMNS).where(
-        AsyncTask.user_id == caller.user_id, AsyncTask.platform == call.place.platform, AsyncTask.upstream_id != ""
-    )
+    asked = {
+        name: values[-1] for name, values in parse_qs(call.scope.get("query_string", b"").decode("latin-1")).items()
+    }
+    text = asked.get("limit", "")
+    limit = min(PAGE_MAX, max(1, int(text))) if text.isdecimal() and len(text) < 6 else PAGE_DEFAULT
+    mine = (AsyncTask.user_id == caller.user_id, AsyncTask.platform == call.place.platform, AsyncTask.upstream_id != "")
+    up = asked.get("order") == "asc"
+    wanted = select(*COLUMNS).where(*mine)
+    if asked.get("after"):
+        last = await find_task(call.tasks.engine, *mine, AsyncTask.upstream_id == asked["after"])
+        if last is None:
+            raise missing(call)
+        wanted = wanted.where(AsyncTask.id > last["id"] if up else AsyncTask.id < last["id"])
     async with call.tasks.engine.connect() as db:
-        rows = (await db.execute(wanted.order_by(AsyncTask.id.desc()).limit(PAGE_MAX))).mappings().all()
-    data = [call.platform.write_task(view_of(row)) for row in rows]
+        ordered = wanted.order_by(AsyncTask.id if up else AsyncTask.id.desc()).limit(limit + 1)
+        rows = (await db.execute(ordered)).mappings().all()
+    data = [call.platform.write_task(view_of(row)) for row in rows[:limit]]
     ends = {"first_id": data[0]["id"] if data else None, "last_id": data[-1]["id"] if data else None}
-    return _json({"object": "list", "data": data, **ends, "has_more": len(data) == PAGE_MAX})
+    return _json({"object": "list", "data": data, **ends, "has_more": len(rows) > limit})
 
 
 async def find_views(call: TaskCall, user_id: int, ids: Sequence[str]) -> list[TaskView]:

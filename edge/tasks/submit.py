@@ -110,10 +110,16 @@ def _first_channel(call: TaskCall, group: str, submit: Submit, origin: Row | Non
         if found is None or found.type not in call.platform.channel_types:
             raise Refused(403, "channel_disabled", "The pinned channel does not exist, is disabled, or has no tasks.")
         return found.keys[0] if found.keys else found
-    chosen = choose_channel(call, group, submit.model, 0, [])
+    chosen = choose_channel(call, group, routed_by(call, group, submit), 0, [])
     if chosen is None:
         raise no_channel(group, submit.model)
     return chosen
+
+
+def routed_by(call: TaskCall, group: str, submit: Submit) -> str:
+    """The name of action and speed where a channel of the group lists it, else the action's."""
+    special = submit.price_models[0]
+    return special if submit.mode and (group, special) in call.snapshot.tiers else submit.model
 
 
 def choose_channel(call: TaskCall, group: str, model: str, attempt: int, tried: list[int]) -> RoutedChannel | None:

@@ -62,6 +62,7 @@ async def test_refunds_speeds_and_links_are_told_and_lists_can_be_narrowed(conso
         assert every[0]["image_url"].startswith("https://gateway.example.com/mj/image/m4?e=")
         assert every[1]["image_url"] == "", "D-23: no picture, no link"
         assert (await http.get("/api/task/")).json()["data"][0]["refunded"] is False
+        assert (await http.get("/api/task/?channel_id=8")).json()["data"] == [], "D-24: the filter works"
         for query, found in [
             ("status=FAILURE", ["m3", "m1"]), ("user_id=1", ["m4", "m2"]), ("channel_id=3", ["m3"]), ("action=UPSCALE", []),
         ]:  # fmt: skip

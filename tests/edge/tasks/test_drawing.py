@@ -2,7 +2,9 @@
 
 import asyncio
 
-from schema.tables import AsyncTask, LedgerEntry, Midjourney, QuotaData, UsageHourly
+from sqlalchemy import insert
+
+from schema.tables import AsyncTask, Channel, LedgerEntry, Midjourney, QuotaData, UsageHourly
 from tests.edge.tasks.conftest import BALANCE
 
 
@@ -124,6 +126,20 @@ async def test_prices_follow_action_mode_and_group(bed):
     assert (await bed.http.post("/mj/submit/describe", json={"base64": "x"})).status_code == 200  # no price: 0.1 USD
     assert await bed.moves() == [("settle", -50_000), ("settle", -25_000), ("settle", -25_000)]
     assert {row.mode for row in await bed.rows(AsyncTask)} == {"turbo", "fast", ""}
+
+
+async def test_a_channel_that_lists_a_speed_serves_it(bed):
+    async with bed.engine.begin() as db:
+        await db.execute(
+            insert(Channel).values(
+                id=9, type=2, key="quick", status=1, weight=0, base_url=bed.upstream.address, models="mj_fast_imagine",
+                group="default", priority=0, name="quick",
+            )
+        )  # fmt: skip
+    await bed.reload()
+    for path, key in (("/mj-fast/mj", "quick"), ("/mj-relax/mj", "mj-secret"), ("/mj", "mj-secret")):
+        await bed.http.post(f"{path}/submit/imagine", json={"prompt": "x"})
+        assert bed.upstream.requests[-1][2]["mj-api-secret"] == key, path
 
 
 async def test_the_ledger_can_be_followed_from_a_task(bed):

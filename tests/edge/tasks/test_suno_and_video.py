@@ -1,5 +1,6 @@
 """Suno and a generic video platform: one interface, the same money, their own words."""
 
+import asyncio
 import json
 
 from openai import AsyncOpenAI
@@ -103,6 +104,9 @@ async def test_a_video_with_the_official_client(bed):
         assert b"waves" not in sent[3] and b'name="prompt"' in sent[3] and b"\x89PNG" in sent[3]
         bed.upstream.fail(failed.id)
         await bed.look(channel=3)
+        page = await client.videos.list(limit=1)
+        assert ([one.id for one in page.data], page.has_more) == ([failed.id], True)
+        assert [one.id async for one in client.videos.list(limit=1)] == [failed.id, video.id], "page after page"
         shown = await client.videos.retrieve(failed.id)
         assert shown.status == "failed" and shown.error and shown.error.message == "banned by the provider"
         assert (await client.videos.delete(video.id)).deleted
@@ -130,3 +134,30 @@ async def test_a_video_that_the_upstream_forgot_ends_in_a_refund(bed):
     shown = (await bed.http.get(f"/v1/videos/{made.json()['id']}")).json()
     assert shown["status"] == "failed"
     await bed.check_books(spent=0)
+
+
+async def test_a_client_that_leaves_stops_the_download(bed):
+    made = (await bed.http.post("/v1/videos", json={"model": "sora-2", "prompt": "x"})).json()
+    bed.upstream.finish(made["id"])
+    await bed.look(channel=3)
+    bed.upstream.content_bytes = 30_000_000
+    messages = [{"type": "http.request", "body": b""}, {"type": "http.disconnect"}]
+    sent = []
+
+    async def receive():
+        return messages.pop(0) if messages else await asyncio.sleep(3600)
+
+    async def send(message):
+        sent.append(message)
+        await asyncio.sleep(0)
+
+    headers = [(b"authorization", f"Bearer sk-{KEY}1".encode())]
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": f"/v1/videos/{made['id']}/content",
+        "headers": headers,
+        "client": None,
+    }
+    await bed.edge(scope, receive, send)
+    assert sent[0]["status"] == 200 and sum(len(one.get("body", b"")) for one in sent) < 3_000_000
