@@ -42,6 +42,8 @@ def valkey_command(data_dir: str, socket: Path) -> list[str]:
         "appendfsync": "everysec",
         "aof-use-rdb-preamble": "yes",
         "maxmemory-policy": "noeviction",
+        "latency-tracking": "no",  # nobody reads it, and every step of every script would be timed
+        "slowlog-log-slower-than": "-1",
         "daemonize": "no",
         "loglevel": "warning",
     }

@@ -31,7 +31,7 @@ class Config(Struct, frozen=True, kw_only=True):
     data_dir: str = "./data"
     log_dir: str = ""
     log_archive_dir: str = ""
-    edge_workers: int = 0  # processes; 0 = one per core, at most 8
+    edge_workers: int = 0  # processes; 0 = six for ten cores, at most 8
     node_type: str = "master"
     node_name: str = ""
     frontend_base_url: str = ""
@@ -152,7 +152,7 @@ VARIABLES: tuple[Variable, ...] = (
     _v("DATA_DIR", "data_dir", "folder of SQLite, the embedded Valkey, the spool and generated secrets"),
     _v("LOG_DIR", "log_dir", "write log files there as well"),
     _v("LOG_ARCHIVE_DIR", "log_archive_dir", "folder for rows of the log that retention deletes; empty = not kept"),
-    _v("EDGE_WORKERS", "edge_workers", "edge processes; 0 = one per core, at most 8", 0, 256),
+    _v("EDGE_WORKERS", "edge_workers", "edge processes; 0 = six for ten cores, at least 1, at most 8", 0, 256),
     _v("NODE_TYPE", "node_type", "`slave`: no migrations and no scheduled jobs on this machine"),
     _v("NODE_NAME", "node_name", "name of this machine in logs and lists"),
     _v("FRONTEND_BASE_URL", "frontend_base_url", "slave only: unknown paths are redirected there"),

@@ -42,6 +42,7 @@ log = structlog.get_logger(__name__)
 STOP_S = 10.0  # a transaction at hand may take so long after SIGTERM
 METRICS_S = 5.0
 REDIS_S_MAX = 10.0  # without an answer the connection counts as half-open; the longest blocking read takes 1 s
+POLL_S = 1.0  # how often arq looks for jobs; a job begins half a second late on average
 RETRY_S = 0.5
 PATIENCE_S = 60.0  # how long databases may be late at start
 JOBS_MAX = 20  # at once in one process
@@ -61,6 +62,7 @@ class Process:
         self._stores: list[Store] = []
         self._started_ms = int(time.time() * 1000)
         self._settlers = self._make_settlers()
+        self._plans = {job.name: msgspec.json.encode(plan_of(job)) for job in find_jobs()}
 
     def stop(self) -> None:
         self._stopping.set()
@@ -153,8 +155,7 @@ class Process:
         }
         await self.worker.redis.hset(name, mapping=figures)
         await self.worker.redis.expire(name, 60)
-        plans = {job.name: msgspec.json.encode(plan_of(job)) for job in find_jobs()}
-        await self.worker.redis.hset(JOBS_KNOWN, mapping=plans)
+        await self.worker.redis.hset(JOBS_KNOWN, mapping=self._plans)
 
     async def _run_jobs(self, queue: str) -> None:
         """Jobs of one queue. arq ends when Redis is away: start it again.
@@ -173,6 +174,7 @@ class Process:
                 max_jobs=JOBS_MAX,
                 ctx={"worker": self.worker, "wire": wire},
                 health_check_interval=60,
+                poll_delay=POLL_S,
                 queue_name=queue or default_queue_name,
             )
             try:

@@ -27,11 +27,14 @@ _LIMITS = FetchLimits(connect_s=5.0, total_s=10.0)
 
 async def tell_clients(worker: Worker, *, rules: UrlRules | None = None) -> int:
     """At least once each, five tries at most. Returns how many were told. `rules`: of addresses, https alone by default."""
+    due = await _due(worker, await now_ms(worker))
+    if not due:
+        return 0  # a fetcher, with its TLS context, costs 20 ms
     options = await worker.options.refresh()
     fetcher = GuardedFetcher(rules or UrlRules(http=options.webhook_allow_http, url_chars_max=512))
     told, started_s = 0, time.monotonic()
     try:
-        for row in await _due(worker, await now_ms(worker)):
+        for row in due:
             if time.monotonic() - started_s > ROUND_S:
                 break
             told += await _tell(worker, fetcher, row, options.server_address if options.mj_forward_url_enabled else "")
