@@ -23,7 +23,7 @@ from schema.migrate import migrate
 from schema.secrets import Vault
 from schema.tables import AsyncTask, Channel, LedgerEntry, Log, Midjourney, OptionRow, Task, Token, User
 from schema.tasks.wire import TaskWire
-from tests.services import mariadb_server, new_mariadb, new_postgres, postgres_server, valkey_server
+from tests.services import free_port, mariadb_server, new_mariadb, new_postgres, postgres_server, valkey_server
 from tests.task_upstream import TaskUpstream, open_task_upstream
 from workers.context import OptionStore, Worker
 from workers.poll import ChannelPoller, Looked
@@ -186,7 +186,8 @@ async def _make_tables(folder: Path, engine: Any, log_engine: Any) -> None:
 async def open_bed(folder: Path, valkey: str, dsn: str = "", **environ: str) -> AsyncIterator[Bed]:
     config = read_config(
         {"DATA_DIR": str(folder), "REDIS_CONN_STRING": valkey, "SQL_DSN": dsn, "SQLITE_PATH": str(folder / "books.db"),
-         "LEDGER_PARTITIONS": str(PARTITIONS), "SESSION_SECRET": "s" * 32, "CRYPTO_SECRET": "c" * 32, **environ}
+         "LEDGER_PARTITIONS": str(PARTITIONS), "SESSION_SECRET": "s" * 32, "CRYPTO_SECRET": "c" * 32,
+         "HOST": "127.0.0.1", "PORT": str(free_port()), "SHUTDOWN_TIMEOUT": "0", **environ}
     )  # fmt: skip
     engine = make_engine(config.sql_dsn, sqlite_path=config.sqlite_file)
     log_engine = make_engine(config.log_sql_dsn, sqlite_path="") if config.log_sql_dsn else engine
@@ -198,7 +199,7 @@ async def open_bed(folder: Path, valkey: str, dsn: str = "", **environ: str) -> 
         config=config, engine=engine, log_engine=log_engine, redis=client, execute=execute, keys=Keys(PARTITIONS),
         options=OptionStore(engine, execute, Vault("c" * 32)), node="test:worker:1",
     )  # fmt: skip
-    edge = Edge(config)
+    edge = Edge(config, str(folder / "back.sock"))
     async with open_task_upstream() as upstream:
         try:
             await _make_tables(folder, engine, log_engine)
