@@ -180,7 +180,7 @@ async def get_for_key(services: Services, request: Request, actor: Actor) -> Res
     if name not in await _names_for(services, holder):
         message = f"The model '{name}' does not exist"
         return write_key_error(404, message, kind="invalid_request_error", param="model", code="model_not_found")
-    if request.url.path.startswith(b"/v1beta"):
+    if request.url.path.startswith(b"/v1beta") or header(request, b"x-goog-api-key"):
         body = get_dialect("gemini").write_model(ListedModel(name, CREATED_S, owner_of(name)))
         return _cors(Response(200, content=Content(b"application/json", body)))
     if header(request, b"anthropic-version"):

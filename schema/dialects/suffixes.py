@@ -37,17 +37,17 @@ def takes_developer(model: str) -> bool:
 
 
 def openai_suffix(
-    model: str, *, prefixes: tuple[str, ...] = REASONING_PREFIXES, offered: Collection[str] = ()
+    model: str, *, prefixes: tuple[str, ...] = REASONING_PREFIXES, literal: Collection[str] = ()
 ) -> Suffix:
-    """`o3-mini-high` -> o3-mini, effort high. A name that the channel itself offers (`offered`) is left alone."""
-    if not is_reasoning_model(model, prefixes) or model in offered:
+    """`o3-mini-high` -> o3-mini, effort high. A name that the channel's mapping writes out (`literal`) is left alone."""
+    if not is_reasoning_model(model, prefixes) or model in literal:
         return Suffix(model)
     return _effort(model, _GPT5_EFFORTS if model.rpartition("/")[2].startswith("gpt-5") else _EFFORTS)
 
 
-def xai_suffix(model: str, *, offered: Collection[str] = ()) -> Suffix:
+def xai_suffix(model: str, *, literal: Collection[str] = ()) -> Suffix:
     """grok-3-mini takes the same three suffixes."""
-    if not model.startswith("grok-3-mini") or model in offered:
+    if not model.startswith("grok-3-mini") or model in literal:
         return Suffix(model)
     return _effort(model, _EFFORTS)
 

@@ -74,6 +74,7 @@ def read_account(row: Any, vault: Vault, *, one_api: bool = False) -> Account:
     multi_key = str(setting.get("multi_key") or "")
     keys = split_keys(vault.unseal(row.key or "").strip(), multi_key, retired if isinstance(retired, dict) else {})
     models = split_names(row.models)
+    mapping = {k: v for k, v in read_object(row.model_mapping).items() if isinstance(v, str) and v}
     return Account(
         id=row.id,
         name=row.name or "",
@@ -92,6 +93,7 @@ def read_account(row: Any, vault: Vault, *, one_api: bool = False) -> Account:
             system_prompt=row.system_prompt or "",
             param_override=read_object(row.param_override),
             models=frozenset(models),
+            literal=frozenset(mapping.values()),
         ),
         keys=keys,
         multi_key=multi_key if multi_key in MULTI_KEY else "",
@@ -99,7 +101,7 @@ def read_account(row: Any, vault: Vault, *, one_api: bool = False) -> Account:
         groups=split_names(row.group),
         models=models,
         test_model=(row.test_model or "").strip(),
-        model_mapping={k: v for k, v in read_object(row.model_mapping).items() if isinstance(v, str) and v},
+        model_mapping=mapping,
         status_mapping={k: v for k, v in read_object(row.status_code_mapping).items() if isinstance(v, str)},
         auto_ban=row.auto_ban == 1,
     )

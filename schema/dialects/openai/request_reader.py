@@ -120,6 +120,8 @@ def read_image(url: str, detail: str = "", cache_control: neutral.Json | None = 
         return neutral.Image(url=url, detail=detail, cache_control=cache_control)
     if url.startswith("data:"):
         raise DialectError("image_url: only base64 data URIs are understood", param="image_url")
+    if ":" in url[:16]:  # never a character of base64
+        raise DialectError("a picture's address must be http, https or data", param="image_url")
     return neutral.Image(
         data=url, media_type=sniff_base64(url) or "image/png", detail=detail, cache_control=cache_control
     )

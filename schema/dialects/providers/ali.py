@@ -37,7 +37,7 @@ class AliProvider(OpenAILike):
 
     def suffix(self, call: Call, channel: ChannelView) -> Suffix:
         model = call.upstream_model
-        return Suffix(model if model in channel.models else model.removesuffix(_INTERNET))
+        return Suffix(model if model in channel.literal else model.removesuffix(_INTERNET))
 
     def address(self, draft: Draft, call: Call, channel: ChannelView) -> str:
         base = (channel.base_url or self.base_url).rstrip("/")
@@ -59,7 +59,7 @@ class AliProvider(OpenAILike):
             if clamped != top_p:
                 changes["top_p"] = clamped
         model = call.upstream_model
-        if model.endswith(_INTERNET) and model not in channel.models:
+        if model.endswith(_INTERNET) and model not in channel.literal:
             changes["enable_search"] = True
         if (
             model.startswith("qwen3")

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 import msgspec
 from msgspec import Struct
 
+from schema.counting import count_text
 from schema.dialects import audio, embeddings, images, neutral, rerank
 from schema.dialects.base import EventReader
 from schema.dialects.embeddings import EmbedAnswer, EmbedRequest
@@ -194,6 +195,10 @@ def _embedding(call: Call, sent: Outgoing, body: bytes) -> ClientAnswer:
 def _rerank(call: Call, body: bytes, id: str) -> ClientAnswer:
     request = rerank.read_request(call.body, path_model=call.upstream_model)
     answer = rerank.read_answer(body)
+    if answer.usage is None:  # counted here, and shown as well
+        texts = (request.query, *(rerank.text_of(document) for document in request.documents))
+        tokens = sum(count_text(call.model, text) for text in texts)
+        answer = msgspec.structs.replace(answer, usage=TokenUsage(input_text=tokens, estimated=True))
     if call.client_dialect == "cohere":
         written = rerank.write_cohere_answer(answer, request, id=id)
     else:

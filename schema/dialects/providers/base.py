@@ -75,7 +75,8 @@ class ChannelView(Struct, frozen=True):
     setting: Mapping[str, Any] = {}
     system_prompt: str = ""
     param_override: Mapping[str, Any] = {}  # read by `override.read_override`
-    models: frozenset[str] = frozenset()  # names that the channel itself offers: their suffixes are names, not rules
+    models: frozenset[str] = frozenset()  # names that the channel offers
+    literal: frozenset[str] = frozenset()  # names that its mapping writes out: their suffixes are names, not rules
     facts: frozenset[str] = frozenset()  # learned by earlier attempts: see `Fact`
 
 

@@ -96,7 +96,7 @@ class BaseProvider:
         return outgoing
 
     def suffix(self, call: Call, channel: ChannelView) -> Suffix:
-        return openai_suffix(call.upstream_model, prefixes=call.settings.reasoning_prefixes, offered=channel.models)
+        return openai_suffix(call.upstream_model, prefixes=call.settings.reasoning_prefixes, literal=channel.literal)
 
     def openai_options(self, call: Call, channel: ChannelView) -> OpenAIOptions:
         return OpenAIOptions()
@@ -356,7 +356,7 @@ class BaseProvider:
 
 def by_name(call: Call, channel: ChannelView) -> Suffix:
     """Suffix rules of Claude and Gemini names, wherever the models are hosted."""
-    if call.upstream_model in channel.models and call.upstream_model.endswith(("-low", "-medium", "-high")):
+    if call.upstream_model in channel.literal and call.upstream_model.endswith(("-low", "-medium", "-high")):
         return Suffix(call.upstream_model)
     if call.upstream_model.startswith("gemini"):
         return gemini_suffix(call.upstream_model, enabled=call.settings.gemini_thinking)

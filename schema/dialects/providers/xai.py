@@ -19,7 +19,7 @@ class XAIProvider(OpenAILike):
         super().__init__("xai", quirks)
 
     def suffix(self, call: Call, channel: ChannelView) -> Suffix:
-        return xai_suffix(call.upstream_model, offered=channel.models)
+        return xai_suffix(call.upstream_model, literal=channel.literal)
 
     def image(self, call: Call, channel: ChannelView) -> Draft:
         request = images.read_request(call.body)

@@ -35,7 +35,7 @@ def test_openai_suffix(model, expected):
 
 
 def test_a_name_that_the_channel_offers_keeps_its_suffix():
-    assert openai_suffix("o3-mini-high", offered={"o3-mini-high"}) == Suffix("o3-mini-high")
+    assert openai_suffix("o3-mini-high", literal={"o3-mini-high"}) == Suffix("o3-mini-high")
 
 
 @pytest.mark.parametrize(

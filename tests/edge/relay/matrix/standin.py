@@ -7,9 +7,11 @@ back as a 400 that says so, and the client's test shows it.
 import asyncio
 import base64
 import json
+import random
 import re
 import struct
 import zlib
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -129,18 +131,33 @@ class Standin:
                 status, more, answer = self._answer(line.split(" ")[1], headers, body)
                 lines = "".join(f"{k}: {v}\r\n" for k, v in more.items())
                 writer.write(f"HTTP/1.1 {status} X\r\ncontent-length: {len(answer)}\r\n{lines}\r\n".encode())
-                if b"case=broken" in body:  # what comes before the error is relayed first
-                    whole = answer.rstrip()
-                    cut = max(whole.rfind(b"\n\n") + 2, whole.rfind(b'\n{"error') + 1, answer.find(b"Once ") + 40)
-                    writer.write(answer[:cut])
-                    await asyncio.sleep(0.1)
-                    answer = answer[cut:]
-                writer.write(answer)
-                await writer.drain()
+                if not await self._send(writer, body, answer):
+                    return
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:
             writer.close()
+
+    async def _send(self, writer: asyncio.StreamWriter, body: bytes, answer: bytes) -> bool:
+        """False: the connection is cut in the middle of the answer, as the prompt's mark wants it."""
+        pieces = [answer]
+        if b"case=broken" in body:  # what comes before the error is relayed first
+            whole = answer.rstrip()
+            cut = max(whole.rfind(b"\n\n") + 2, whole.rfind(b'\n{"error') + 1, answer.find(b"Once ") + 40)
+            pieces = [answer[:cut], answer[cut:]]
+        soak = re.search(rb"soak=(\d+)( cut)?", body)
+        dice = random.Random(int(soak[1])) if soak else None
+        if dice is not None:
+            at = [0, *sorted(dice.sample(range(1, len(answer)), dice.randint(1, 6))), len(answer)]
+            pieces = [answer[a:b] for a, b in pairwise(at)]
+        for number, piece in enumerate(pieces):
+            if soak and soak[2] and number == len(pieces) - 1:
+                return False
+            writer.write(piece)
+            await writer.drain()
+            if number < len(pieces) - 1:
+                await asyncio.sleep(dice.uniform(0, 0.05) if dice else 0.1)
+        return True
 
     def _answer(self, target: str, headers: dict[str, str], body: bytes) -> tuple[int, dict[str, str], bytes]:
         json_type = {"content-type": "application/json"}

@@ -617,9 +617,11 @@ def test_xai_suffix_and_pictures():
     assert sent_body(picture) == {"model": "grok-2-image", "prompt": "p", "n": 1}
 
 
-def test_o_series_suffix_is_a_name_where_the_channel_offers_it():
+def test_o_series_suffix_is_a_name_where_the_channels_mapping_writes_it_out():
     assert sent_body(prepare("openai", model="o3-mini-high"))["reasoning_effort"] == "high"
-    own = channel("openai", models=frozenset({"o3-mini-high"}))
+    listed = channel("openai", models=frozenset({"o3-mini", "o3-mini-high"}))  # as it must be, to be asked for
+    assert sent_body(prepare("openai", model="o3-mini-high", view=listed))["model"] == "o3-mini"
+    own = channel("openai", literal=frozenset({"o3-mini-high"}))
     assert sent_body(prepare("openai", model="o3-mini-high", view=own))["model"] == "o3-mini-high"
 
 
