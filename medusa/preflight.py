@@ -18,6 +18,8 @@ from sqlalchemy import URL, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from schema.ledger.server import find_eviction, refuse_eviction
+
 PATIENCE_S = 45.0  # containers start in any order
 _MYSQL_UNREACHABLE = frozenset({2002, 2003, 2006, 2013})  # Source: MySQL client error numbers
 
@@ -111,8 +113,8 @@ def _reason(error: Exception) -> str:
     return (words.strip() or type(cause).__name__).splitlines()[0].rstrip(".")
 
 
-async def check_redis(address: str, *, patience_s: float = PATIENCE_S) -> None:
-    """Return when Redis answers PING."""
+async def check_redis(address: str, *, allow_eviction: bool = False, patience_s: float = PATIENCE_S) -> None:
+    """Return when Redis answers and drops nothing by itself."""
     parts = urlsplit(address)
     place = parts.path if parts.scheme == "unix" else f"{parts.hostname}:{parts.port or 6379}"
     try:
@@ -131,6 +133,9 @@ async def check_redis(address: str, *, patience_s: float = PATIENCE_S) -> None:
 
     try:
         await _wait(ask, refused, f"Redis at {place}", "REDIS_CONN_STRING", patience_s)
+        policy = find_eviction(await client.info("memory"))
+        if policy is not None and not allow_eviction:
+            raise CannotStart(refuse_eviction(policy))
     finally:
         await client.aclose()
 

@@ -164,8 +164,13 @@ def valkey_server() -> Iterator[str]:
 def new_postgres(server: str, name: str) -> str:
     """A fresh database; returns its SQL_DSN."""
     psql = find_binary("psql")
+    deadline = time.monotonic() + START_S
     for statement in (f'DROP DATABASE IF EXISTS "{name}"', f'CREATE DATABASE "{name}"'):
-        subprocess.run([psql, f"{server}/postgres", "-qc", statement], check=True, capture_output=True)
+        command = [psql, f"{server}/postgres", "-qc", statement]
+        while (done := subprocess.run(command, capture_output=True, text=True)).returncode:
+            # it listens before it answers, and a connection that was just closed may still count
+            assert time.monotonic() < deadline, done.stderr
+            time.sleep(0.1)
     return f"{server}/{name}"
 
 

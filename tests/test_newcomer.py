@@ -21,7 +21,7 @@ import pytest_asyncio
 from tests.services import free_port
 from tests.system import ROOT, Upstream, until
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("newcomer"), pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("newcomer"), pytest.mark.timeout(400)]
 PASSWORD = "a newcomer's password"
 CHANNEL_KEY = "sk-the-provider-gave-me-this"
 CHARGE = 225  # 1000 prompt and 500 completion tokens at ratio 0.075 and completion ratio 4

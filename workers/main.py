@@ -22,6 +22,7 @@ from schema.config import Config, ConfigError, read_config
 from schema.database import Engine, make_engine
 from schema.ledger.connection import over_redis_py
 from schema.ledger.keys import JOBS_KNOWN, METRICS, PARTITIONS, Keys
+from schema.ledger.server import find_eviction, forgets_all, refuse_eviction
 from schema.log_lines import configure_logging
 from schema.migrate import wait_for_database
 from schema.secrets import Vault
@@ -200,6 +201,16 @@ async def check_partitions(redis: Any, partitions: int) -> None:
         )
 
 
+async def check_memory(redis: Any, config: Config) -> None:
+    """Raises CannotStart when the server may drop keys and the operator has not accepted that."""
+    info = await redis.info()
+    policy = find_eviction(info)
+    if policy is not None and not config.allow_eviction:
+        raise CannotStart(refuse_eviction(policy))
+    if forgets_all(info):
+        log.warning("redis_keeps_nothing", means="holds and records that no worker has read are lost when it restarts")
+
+
 async def run(config: Config) -> None:
     engine = _open(config, config.sql_dsn)
     log_engine = _open(config, config.log_sql_dsn) if config.log_sql_dsn else engine
@@ -210,6 +221,7 @@ async def run(config: Config) -> None:
     try:
         await _wait_for(redis, engine, log_engine)
         await check_partitions(redis, config.partitions)
+        await check_memory(redis, config)
         execute = over_redis_py(redis)
         vault = Vault(config.crypto_secret or config.session_secret, config.crypto_secret_old)
         worker = Worker(

@@ -19,7 +19,7 @@ from tests.crash.wire import Wire, open_wire
 from tests.services import free_port, new_postgres, run_valkey
 from tests.system import BALANCE, KEY, System, open_system, until
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("wires"), pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("wires"), pytest.mark.timeout(400)]
 CLIENTS = 4
 MODELS = ("plain", "stream", "slow")
 RESETS = 20

@@ -1,5 +1,6 @@
 """`medusa up` that cannot start: one clear sentence, no traceback, a status other than 0, no process left."""
 
+import asyncio
 import os
 import socket
 import subprocess
@@ -10,6 +11,8 @@ import pytest
 
 from medusa.preflight import CannotStart, check_database, check_redis
 from schema.database import make_engine, parse_dsn
+from schema.migrate import migrate
+from tests.crash.processes import WorkerProcess
 from tests.services import free_port, postgres_server, run_valkey
 
 __all__ = ["postgres_server"]
@@ -73,6 +76,19 @@ async def test_redis_that_nobody_runs():
 async def test_redis_that_wants_another_password():
     with run_valkey("--requirepass", "right") as address, pytest.raises(CannotStart, match="refuses us"):
         await check_redis(address.replace("redis://", "redis://:wrong@"))
+
+
+async def test_redis_that_drops_keys(tmp_path):
+    with run_valkey("--maxmemory-policy", "allkeys-lru") as address:
+        with pytest.raises(CannotStart, match=r"maxmemory-policy allkeys-lru .* ALLOW_EVICTION=1"):
+            await check_redis(address)
+        await check_redis(address, allow_eviction=True)
+        engine = make_engine("", sqlite_path=str(tmp_path / "books.db"))
+        await migrate(engine)
+        await engine.dispose()
+        with WorkerProcess(tmp_path, address, partitions=2) as worker:
+            assert await asyncio.to_thread(worker._process.wait, 60) == 1
+            assert "maxmemory-policy allkeys-lru" in worker.log.read_text()
 
 
 @pytest.mark.parametrize("scheme", ["postgres://u:hunter2@127.0.0.1:{}/x", "u:hunter2@tcp(127.0.0.1:{})/x"])
