@@ -2,8 +2,8 @@
 
 python -m bench.pages [--rows 10000000] [--days 90] [--dsn postgresql://…] [--no-seed] [--reconcile] [--limit-ms 200]
 
-Without --dsn a throwaway server is started. 10 million rows take some ten minutes and 10 GB. Status 1 when a page is slower
-than the limit.
+Without --dsn a throwaway server is started. 10 million rows take some ten minutes and 10 GB. Status 1 when the median of
+a page is above the limit.
 """
 
 import argparse
@@ -161,7 +161,7 @@ async def measure(engine: Engine, redis_url: str) -> list[tuple[str, float, floa
                 took.append((time.perf_counter() - began) * 1000)
                 assert answer.status_code == 200 and answer.json()["success"], (path, answer.text[:300])
             found.append((name, took[0], statistics.median(took[1:])))
-            print(f"| {name} | {took[0]:.0f} | {statistics.median(took[1:]):.0f} |", flush=True)
+            print(f"| {name} | {took[0]:.0f} | {statistics.median(took[1:]):.0f} | {min(took):.0f} |", flush=True)
     await app.stop()
     await http.aclose()
     await redis.aclose()
@@ -176,7 +176,7 @@ async def _run(options: argparse.Namespace, dsn: str, redis_url: str) -> int:
             began = time.perf_counter()
             await seed(engine, options.rows, options.days, ledger=options.reconcile)
             print(f"seeded in {time.perf_counter() - began:.0f} s", file=sys.stderr)
-        print("| page | first, ms | median of the next, ms |\n|---|---|---|")
+        print("| page | first, ms | median of the next, ms | quickest, ms |\n|---|---|---|---|")
         found = await measure(engine, redis_url)
         if options.reconcile:
             from workers.reconcile import reconcile
@@ -184,7 +184,7 @@ async def _run(options: argparse.Namespace, dsn: str, redis_url: str) -> int:
             began = time.perf_counter()
             report = await reconcile(engine, None, 8)
             print(f"reconcile: {time.perf_counter() - began:.1f} s, {len(report.drifts)} drifts")
-        return sum(first > options.limit_ms for _, first, _ in found)
+        return sum(median > options.limit_ms for _, _, median in found)
     finally:
         await engine.dispose()
 

@@ -23,8 +23,8 @@ HOURS_THROUGH, DAYS_THROUGH = "totals_hours_through", "totals_days_through"  # i
 DAYS = ("user", "model", "channel")  # kinds
 SUMS = ("calls", "errors", "quota", "prompt_tokens", "completion_tokens")
 # A literal, not a parameter: PostgreSQL takes two parameters for two expressions and refuses the GROUP BY.
-_DAY: ColumnElement[int] = literal_column("hour - hour % 86400")
-_DAY_OF: ColumnElement[int] = literal_column("at - at % 86400")
+DAY_OF_HOUR: ColumnElement[int] = literal_column("hour - hour % 86400")
+DAY_OF_TOTAL: ColumnElement[int] = literal_column("at - at % 86400")
 
 
 class Bounds(Struct, frozen=True):
@@ -51,9 +51,9 @@ async def sum_days(db: AsyncConnection, begin: int, end: int) -> None:
     """Make the days in [begin, end) anew."""
     hourly = UsageHourly
     await _clear(db, DAYS, begin, end)
-    await _fill(db, "user", _DAY, begin, end, user_id=hourly.user_id)
-    await _fill(db, "model", _DAY, begin, end, user_id=hourly.user_id, model=hourly.model)
-    await _fill(db, "channel", _DAY, begin, end, channel_id=hourly.channel_id, model=hourly.model)
+    await _fill(db, "user", DAY_OF_HOUR, begin, end, user_id=hourly.user_id)
+    await _fill(db, "model", DAY_OF_HOUR, begin, end, user_id=hourly.user_id, model=hourly.model)
+    await _fill(db, "channel", DAY_OF_HOUR, begin, end, channel_id=hourly.channel_id, model=hourly.model)
 
 
 async def _clear(db: AsyncConnection, kinds: tuple[str, ...], begin: int, end: int) -> None:
@@ -122,11 +122,12 @@ async def find_wrong_days(engine: Engine) -> list[int]:
     """Days whose totals are not the sums of their hours: something was settled into them later."""
     async with engine.connect() as db:
         bounds = await read_bounds(db)
-        hours = await _by_day(db, UsageHourly, _DAY, (), bounds.days)
-        users = await _by_day(db, UsageHourly, _DAY, (UsageHourly.user_id > 0,), bounds.days)
-        channels = await _by_day(db, UsageHourly, _DAY, (UsageHourly.channel_id > 0,), bounds.days)
+        hours = await _by_day(db, UsageHourly, DAY_OF_HOUR, (), bounds.days)
+        users = await _by_day(db, UsageHourly, DAY_OF_HOUR, (UsageHourly.user_id > 0,), bounds.days)
+        channels = await _by_day(db, UsageHourly, DAY_OF_HOUR, (UsageHourly.channel_id > 0,), bounds.days)
         kinds = [
-            await _by_day(db, UsageTotal, _DAY_OF, (UsageTotal.kind == kind,), bounds.days) for kind in ("hour", *DAYS)
+            await _by_day(db, UsageTotal, DAY_OF_TOTAL, (UsageTotal.kind == kind,), bounds.days)
+            for kind in ("hour", *DAYS)
         ]
     wrong: set[int] = set()
     for expected, found in zip((hours, users, users, channels), kinds, strict=True):

@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schema.tables import UsageHourly, UsageTotal
-from schema.usage_totals import DAY_S, Bounds, read_bounds
+from schema.usage_totals import DAY_OF_HOUR, DAY_OF_TOTAL, DAY_S, Bounds, read_bounds
 
 
 class Asked(Struct, frozen=True):
@@ -79,11 +79,13 @@ async def series(db: AsyncConnection, begin: int, end: int, grain_s: int) -> dic
     asked = Asked()
     for part in split(asked, begin, end, await read_bounds(db)):
         table: Any = UsageTotal if part.kind else UsageHourly
-        at = table.at if part.kind else table.hour
+        at: Any = table.at if part.kind else table.hour
+        if grain_s == DAY_S:
+            at = DAY_OF_TOTAL if part.kind else DAY_OF_HOUR
         sums = (func.sum(table.prompt_tokens + table.completion_tokens), func.sum(table.calls), func.sum(table.quota))
         statement = select(table.model, at, *sums).where(*where(part, asked)).group_by(table.model, at)
         for model, moment, *figures in await db.execute(statement):
-            add(found, (model or "", int(moment) - int(moment) % grain_s), figures)
+            add(found, (model or "", int(moment)), figures)
     return found
 
 

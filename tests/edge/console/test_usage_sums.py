@@ -1,11 +1,12 @@
 """Totals say what the hourly table says, whatever is asked and wherever the span begins; what came late is found again."""
 
+import json
 import random
 import time
 from types import SimpleNamespace
 
 import pytest
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import event, func, insert, select, update
 
 from edge.console import usage_sums
 from edge.console.usage_sums import Asked, Bounds, Part, split
@@ -158,3 +159,71 @@ async def test_the_dashboard_joins_the_predecessors_hours_with_our_totals(open_s
         assert {row["created_at"] % DAY_S for row in long} == {0} and sum(
             row["quota"] for row in long
         ) == ours + 41 * 50
+
+
+SEED = """INSERT INTO mx_usage_hourly (hour, user_id, token_id, channel_id, model, "group", calls, quota, prompt_tokens)
+    SELECT {first} + (i % {hours}) * 3600, 1 + i % 500, i, 1 + i % 50, 'm' || i % 20, '', 1, 5, 10
+    FROM generate_series(1, {rows}) AS g(i)"""
+CELLS = """INSERT INTO quota_data (user_id, username, model_name, created_at, token_used, count, quota)
+    SELECT user_id, 'u' || user_id, model, hour, sum(prompt_tokens), sum(calls), sum(quota) FROM mx_usage_hourly GROUP BY 1, 2, 3, 4
+    ORDER BY 4"""
+
+
+def scans(node, found):
+    """Tables that a plan reads whole, and the most rows that a node looked at."""
+    if node["Node Type"] == "Seq Scan":
+        found["whole"].append(node["Relation Name"])
+    found["rows"] = max(
+        found["rows"], (node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"]
+    )
+    for below in node.get("Plans", ()):
+        scans(below, found)
+    return found
+
+
+async def test_what_people_open_looks_at_few_rows_of_a_long_history(open_shop, postgres_server):
+    """120 000 calls of 90 days on PostgreSQL; figures on ten million stand in the page about scaling."""
+    rows, days = 120_000, 90
+    shop = await open_shop(new_postgres(postgres_server, "history"))
+    engine = shop.services.engine
+    first = (NOW - days * DAY_S) // HOUR_S * HOUR_S
+    async with engine.begin() as db:
+        await db.exec_driver_sql(SEED.format(first=first, hours=days * 24, rows=rows))
+        await db.exec_driver_sql(CELLS)
+    await advance(engine, NOW)
+    async with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as db:
+        await db.exec_driver_sql("VACUUM ANALYZE")
+    seen = []
+
+    def note(_connection, _cursor, statement, parameters, _context, _many):
+        if any(name in statement for name in ("FROM mx_usage", "FROM quota_data")) and not statement.startswith(
+            "EXPLAIN"
+        ):
+            seen.append((statement, parameters))
+
+    event.listen(engine.sync_engine, "before_cursor_execute", note)
+    async with shop.visitor() as root:
+        shop.services.snapshots.current.is_set_up = False
+        await shop.set_up(root)
+        month = f"start_timestamp={NOW - 30 * DAY_S}&end_timestamp={NOW}"
+        everything = f"start_timestamp={first}&end_timestamp={NOW}"
+        pages = {
+            f"/api/log/stat?{month}&username=nobody": 0, f"/api/log/stat?{month}": 15_000, f"/api/log/stat?{month}&channel=7": 8_000,
+            f"/api/log/stat?{month}&model_name=m3": 15_000, f"/api/data/?{month}": 15_000, f"/api/data/users?{month}": 16_000,
+            f"/api/data/?start_timestamp={NOW - 7200}&end_timestamp={NOW}": 1_000, "/api/log/self/stat": 8_000,
+            f"/api/data/self?start_timestamp={NOW - 2_592_000}&end_timestamp={NOW}": 1_000,
+        }  # fmt: skip
+        for path, most in pages.items():
+            seen.clear()
+            assert (await root.get(path)).json()["success"], path
+            for statement, parameters in list(seen):
+                async with engine.connect() as db:
+                    plan = (
+                        await db.exec_driver_sql(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", parameters)
+                    ).scalar()
+                top = (plan if isinstance(plan, list) else json.loads(plan))[0]["Plan"]
+                found = scans(top, {"whole": [], "rows": 0})
+                assert "mx_usage_hourly" not in found["whole"] and "quota_data" not in found["whole"], (path, statement)
+                assert found["rows"] <= most, (path, statement, found)
+        data = (await root.get(f"/api/data/?{everything}")).json()["data"]
+        assert sum(row["count"] for row in data) == rows
