@@ -7,6 +7,7 @@ from msgspec import Struct
 from sqlalchemy import delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from edge.console.access import check_fresh
 from edge.console.calls import TRUE, query, read_body, reply
 from edge.console.envelope import Refusal
 from edge.console.journal import audit
@@ -97,6 +98,8 @@ def _text(value: str | bool | int | float) -> str:
 
 async def write_options(db: AsyncConnection, services: Services, actor: Actor, items: dict[str, str]) -> None:
     """In the caller's transaction. Raises Refusal; nothing is stored then."""
+    if any(is_secret(key) for key in items):
+        check_fresh(actor)
     known = dict((await db.execute(select(OptionRow.key, OptionRow.value))).tuples().all())
     stored: dict[str, str] = {}
     for key, text in items.items():

@@ -1,7 +1,9 @@
 """What everybody may know of this gateway: names, switches, addresses. No database behind it: health checks ask often."""
 
+from functools import lru_cache
 from typing import Any
 
+import nh3
 from blacksheep import Request, Response
 from msgspec import Struct
 from sqlalchemy import text
@@ -58,11 +60,19 @@ class SystemView(Struct, kw_only=True):
     oidc_client_id: str
     oidc_authorization_endpoint: str
     lark_client_id: str
+    lark_oauth: bool
+    passkey_login: bool
     password_login: bool
     register_enabled: bool
     password_register: bool
     two_factor_available: bool
     setup: bool
+
+
+@lru_cache(maxsize=4)
+def _clean(html: str) -> str:
+    """What the operator typed, without scripts."""
+    return nh3.clean(html)
 
 
 async def get_status(services: Services, request: Request, actor: Actor) -> Response:
@@ -87,7 +97,7 @@ def public_facts(services: Services) -> SystemView:
         telegram_bot_name=held.telegram_bot_name,
         system_name=held.system_name,
         logo=held.logo,
-        footer_html=held.footer,
+        footer_html=_clean(held.footer),
         wechat_qrcode=held.wechat_account_qr_code_image_url,
         wechat_login=held.wechat_auth_enabled,
         server_address=held.server_address,
@@ -116,6 +126,8 @@ def public_facts(services: Services) -> SystemView:
         oidc_client_id=held.oidc_client_id,
         oidc_authorization_endpoint=held.oidc_authorization_endpoint,
         lark_client_id=held.lark_client_id,
+        lark_oauth=bool(held.lark_client_id),
+        passkey_login=held.passkey_login_enabled,
         password_login=held.password_login_enabled,
         register_enabled=held.register_enabled,
         password_register=held.password_register_enabled,
