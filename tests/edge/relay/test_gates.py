@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 import pytest_asyncio
-from sqlalchemy import insert, update
+from sqlalchemy import insert, select, update
 
 from schema.tables import OptionRow, Token
 from tests.system import KEY, PRICE, System, open_system, until
@@ -99,6 +99,46 @@ async def test_a_repeated_idempotency_key_is_charged_once(system: System):
         return await system.balance(4) == before - 2 * PRICE
 
     await until(charged, "the two calls are not charged")
+
+
+async def test_a_stream_that_was_left_and_charged_is_not_relayed_again_under_its_key(system: System):
+    before, calls = await system.balance(4), system.upstream.calls.get("slow", 0)
+    body = {**BODY, "model": "slow", "stream": True}
+    async with system.client(user=4, headers={"idempotency-key": "left"}) as http:
+        async with http.stream("POST", CHAT, json=body) as answer:
+            assert answer.status_code == 200
+            await anext(answer.aiter_bytes())
+
+        async def charged() -> bool:
+            return await system.balance(4) == before - PRICE and await system.holds() == 0
+
+        await until(charged, "what was seen is not charged")
+        again = await http.post(CHAT, json=body)
+        assert _code(again) == (409, "idempotency_conflict")
+        assert answer.headers["x-request-id"] in again.json()["error"]["message"]
+    assert system.upstream.calls["slow"] == calls + 1
+    assert await system.balance(4) == before - PRICE
+
+
+async def test_200_parallel_calls_with_a_token_for_10_pass_10(system: System):
+    async with system.engine.begin() as db:
+        values = {"user_id": 1, "status": 1, "expired_time": -1, "unlimited_quota": False, "remain_quota": 10 * PRICE}
+        await db.execute(insert(Token).values(id=90, key=f"{KEY[:20]}ten", **values))
+    before, key = await system.balance(), {"authorization": f"Bearer sk-{KEY[:20]}ten"}
+    async with system.client() as http:
+        answers = await asyncio.gather(*(http.post(CHAT, json=BODY, headers=key) for _ in range(200)))
+    passed = [answer for answer in answers if answer.status_code == 200]
+    refused = {_code(answer) for answer in answers if answer.status_code != 200}
+    assert len(passed) == 10
+    assert refused <= {(403, "pre_consume_token_quota_failed"), (401, "invalid_token")}, refused
+
+    async def charged() -> bool:
+        return await system.balance() == before - 10 * PRICE
+
+    await until(charged, "ten calls are not charged")
+    async with system.engine.connect() as db:
+        left = (await db.execute(select(Token.remain_quota).where(Token.id == 90))).scalar_one()
+    assert left == 0
 
 
 async def test_methods_and_unknown_addresses(system: System):

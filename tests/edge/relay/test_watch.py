@@ -1,5 +1,6 @@
 """The watch on a passed-through stream: bytes untouched, the end held back, usage found however the network cuts."""
 
+import tracemalloc
 from itertools import pairwise
 
 import pytest
@@ -7,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.relay.watch import StreamTooWild, StreamWatch
+from schema.counting import StreamCounter
 from schema.dialects.registry import get_dialect
 
 TEXT = b'data: {"id":"c","object":"chat.completion.chunk","choices":[{"index":0,"delta":{"content":"hi"},"finish_reason":null}]}\n\n'
@@ -58,3 +60,26 @@ def test_an_event_without_end_is_refused(monkeypatch):
     monkeypatch.setattr("edge.relay.watch.EVENT_BYTES_MAX", 100)
     with pytest.raises(StreamTooWild):
         watch().feed(b"x" * 101)
+
+
+def test_a_long_answer_is_counted_as_it_goes_and_never_held():
+    """Four megabytes of a stream without usage, in pieces as they come from a socket: no more than two of them are kept."""
+    counter = StreamCounter("gpt-4o-mini")
+
+    def count(text: str) -> int:
+        counter.feed(text)
+        return counter.tokens
+
+    seen = StreamWatch(get_dialect("openai").meter(), end_marks=(DONE.strip(),), hide_usage=False, count=count)
+    piece, size = TEXT.replace(b"hi", b"hi ") * 500, 0
+    seen.feed(piece)
+    tracemalloc.start()
+    try:
+        while size < 4 << 20:
+            size += len(seen.feed(piece))
+        assert seen.usage is None
+        kept, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 2 * len(piece) and peak < 8 * len(piece), (kept, peak)
+    assert seen.completion_tokens() >= (size + len(piece)) // len(TEXT) * 0.9
