@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from edge.relay.failures import AttemptFailed, failed_with, learn_from, shown
-from edge.relay.watch import StreamTooWild, StreamWatch, payloads
+from edge.relay.watch import StreamTooWild, StreamWatch, first_payload, payloads
 from edge.upstream.face import UpstreamAnswer
 from edge.upstream.http1 import UpstreamBroken, UpstreamSilent
 from schema.counting import StreamCounter, estimate_prompt
@@ -105,9 +105,9 @@ def _with_usage(live: "LiveCall", rest: bytes, usage: TokenUsage) -> bytes:
 
 def _check_first(live: "LiveCall", frames: bytes) -> None:
     """A stream that begins with an error is a failed attempt: the client has seen nothing yet."""
-    first = payloads(frames)[:1]
-    if first and get_wire(live.sent.wire).meter().is_error_event(first[0]):
-        raise failed_with(live, get_dialect(live.dialect).read_error(0, first[0]))
+    first = first_payload(frames)
+    if first is not None and get_wire(live.sent.wire).meter().is_error_event(first):
+        raise failed_with(live, get_dialect(live.dialect).read_error(0, first))
 
 
 def _without_secrets(live: "LiveCall", frames: bytes) -> bytes:

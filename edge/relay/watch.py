@@ -27,20 +27,34 @@ def payloads(frames: bytes) -> list[bytes]:
     return found
 
 
+def first_payload(frames: bytes) -> bytes | None:
+    """The data of the first event that has some; a burst of a hundred is not taken apart for it."""
+    start = 0
+    while start < len(frames):
+        _, end = _frame_around(frames, start)
+        found = payloads(frames[start:end])
+        if found:
+            return found[0]
+        start = end
+    return None
+
+
+def _event_start(frames: bytes, at: int) -> int:
+    """Where the event that byte `at` lies in begins: after the last blank line before it."""
+    start = frames.rfind(b"\n\n", 0, at) + 2
+    if start < 2:
+        start = 0
+    other = frames.rfind(b"\r\n\r\n", start, at)  # a later one only: bursts are long, and this runs per mark
+    return start if other < 0 else other + 4
+
+
 def _frame_around(frames: bytes, at: int) -> tuple[int, int]:
     """Bounds of the event that byte `at` lies in, its blank line included."""
-    starts = [
-        found + width
-        for found, width in ((frames.rfind(b"\n\n", 0, at), 2), (frames.rfind(b"\r\n\r\n", 0, at), 4))
-        if found >= 0
-    ]
-    start = max(starts, default=0)
-    ends = [
-        found + width
-        for found, width in ((frames.find(b"\n\n", at), 2), (frames.find(b"\r\n\r\n", at), 4))
-        if found >= 0
-    ]
-    return start, min(ends, default=len(frames))
+    end = frames.find(b"\n\n", at) + 2
+    if end < 2:
+        end = len(frames)
+    other = frames.find(b"\r\n\r\n", at, end)
+    return _event_start(frames, at), end if other < 0 else other + 4
 
 
 class StreamWatch:
@@ -87,8 +101,7 @@ class StreamWatch:
         for mark in self._end_marks:
             at = whole.find(mark)
             if at >= 0:
-                start = max(whole.rfind(b"\n\n", 0, at), whole.rfind(b"\r\n\r\n", 0, at))
-                start = 0 if start < 0 else start + (2 if whole[start : start + 2] == b"\n\n" else 4)
+                start = _event_start(whole, at)
                 self.ended = True
                 self.held = whole[start:] + self._partial
                 self._partial = b""
@@ -107,8 +120,9 @@ class StreamWatch:
 
     def said_all(self) -> bool:
         """Some servers leave the end mark out: an answer whose last event tells why it ended is complete."""
-        last = payloads(self._raw[-1])[-1:] if self._raw else []
-        return self.ended or any(map(self._meter.is_end_event, last))
+        if self.ended or not self._raw:
+            return self.ended
+        return any(map(self._meter.is_end_event, payloads(self._raw[-1])[-1:]))
 
     def completion_tokens(self) -> int:
         """Tokens of the text relayed so far, counted here."""

@@ -18,6 +18,7 @@ HEADER_BYTES_MAX = 64 * 1024  # of one answer; more is not an API
 IDLE_CONNECTIONS_MAX = 512  # kept per origin; each costs about 10 KiB
 IDLE_S_MAX = 55.0  # common servers close idle connections after 60 s or more
 CONNECT_TIMEOUT_S = 10.0
+LIMITS_TICK_S = 0.25  # so much later than promised may a silent upstream be given up
 
 
 class UpstreamBroken(Exception):
@@ -46,16 +47,43 @@ class Origin(Struct, frozen=True):
     tls: bool
 
 
+class _Limits:
+    """Time limits of all waiting connections, looked after by one timer: one for each wait cost 3 us of every chunk."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._timer: asyncio.TimerHandle | None = None
+        self._waiting: dict[_Connection, tuple[float, float, str]] = {}  # deadline in the loop's time, limit, phase
+
+    def watch(self, connection: "_Connection", limit_s: float, phase: str) -> None:
+        """From now on; a later call for the same connection takes the place of the earlier one."""
+        self._waiting[connection] = (self._loop.time() + limit_s, limit_s, phase)
+        if self._timer is None:
+            self._timer = self._loop.call_later(LIMITS_TICK_S, self._look)
+
+    def forget(self, connection: "_Connection") -> None:
+        """It is idle or gone."""
+        self._waiting.pop(connection, None)
+
+    def _look(self) -> None:
+        now_s = self._loop.time()
+        late = [(one, limit_s, phase) for one, (due_s, limit_s, phase) in self._waiting.items() if due_s <= now_s]
+        for connection, limit_s, phase in late:
+            del self._waiting[connection]
+            connection.expire(phase, limit_s)
+        self._timer = self._loop.call_later(LIMITS_TICK_S, self._look) if self._waiting else None
+
+
 class _Connection(asyncio.Protocol):
     """One socket and the answer that is being read from it."""
 
     __slots__ = (
-        "_body", "_buffered", "_chunks", "_header_bytes", "_loop", "_parser", "_paused", "_waiter",
+        "_body", "_buffered", "_chunks", "_header_bytes", "_limits", "_loop", "_parser", "_paused", "_waiter",
         "closed", "complete", "error", "headers", "idle_since", "keep_alive", "on_body", "origin", "status", "transport", "used",
     )  # fmt: skip
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, origin: Origin) -> None:
-        self._loop = loop
+    def __init__(self, loop: asyncio.AbstractEventLoop, limits: _Limits, origin: Origin) -> None:
+        self._loop, self._limits = loop, limits
         self.origin = origin
         self.transport: Any = None
         self.closed = False
@@ -106,6 +134,7 @@ class _Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.closed = True
+        self._limits.forget(self)
         if self._parser is not None and not self.complete:
             if self.status and self._until_close() and exc is None:
                 self.complete = True
@@ -161,19 +190,15 @@ class _Connection(asyncio.Protocol):
 
     async def _wait(self, timeout_s: float, phase: str) -> None:
         waiter = self._waiter = self._loop.create_future()
-        if timeout_s <= 0:
-            await waiter
-            return
-        handle = self._loop.call_later(timeout_s, self._expire, waiter, phase, timeout_s)
-        try:
-            await waiter
-        finally:
-            handle.cancel()
+        if timeout_s > 0:
+            self._limits.watch(self, timeout_s, phase)
+        await waiter
 
-    def _expire(self, waiter: "asyncio.Future[None]", phase: str, limit_s: float) -> None:
-        if not waiter.done():
+    def expire(self, phase: str, limit_s: float) -> None:
+        """Nothing came in time: whoever waits learns it."""
+        if self._waiter is not None and not self._waiter.done():
             self.error = UpstreamSilent(phase, limit_s)
-            waiter.set_result(None)
+            self._wake()
 
     async def read_head(self, timeout_s: float) -> None:
         """Until the status and headers are there. Raises UpstreamBroken."""
@@ -267,6 +292,7 @@ class Http1Client:
 
     def __init__(self, *, tls: ssl.SSLContext | None = None) -> None:
         self._loop = asyncio.get_running_loop()
+        self._limits = _Limits(self._loop)
         self._idle: dict[Origin, deque[_Connection]] = {}
         self._tls = tls
 
@@ -277,6 +303,7 @@ class Http1Client:
         return self._tls
 
     def keep(self, connection: _Connection) -> None:
+        self._limits.forget(connection)
         idle = self._idle.get(connection.origin)
         if idle is None:
             idle = self._idle[connection.origin] = deque()
@@ -307,7 +334,7 @@ class Http1Client:
         try:
             async with asyncio.timeout(timeout_s):
                 _, connection = await self._loop.create_connection(
-                    lambda: _Connection(self._loop, origin),
+                    lambda: _Connection(self._loop, self._limits, origin),
                     origin.host,
                     origin.port,
                     ssl=self._tls_context() if origin.tls else None,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.relay.watch import StreamTooWild, StreamWatch
+from edge.relay.watch import StreamTooWild, StreamWatch, first_payload, payloads
 from schema.counting import StreamCounter
 from schema.dialects.registry import get_dialect
 
@@ -83,3 +83,17 @@ def test_a_long_answer_is_counted_as_it_goes_and_never_held():
         tracemalloc.stop()
     assert kept < 2 * len(piece) and peak < 8 * len(piece), (kept, peak)
     assert seen.completion_tokens() >= (size + len(piece)) // len(TEXT) * 0.9
+
+
+@pytest.mark.parametrize(
+    ("frames", "expected"),
+    [
+        pytest.param(TEXT + DONE, TEXT[6:-2], id="the first of several"),
+        pytest.param(b": ping\r\n\r\nevent: e\r\ndata: a\r\ndata: b\r\n\r\ndata: c\n\n", b"a\nb", id="comments are passed over"),
+        pytest.param(b": ping\n\n", None, id="none"),
+        pytest.param(b"data: cut", b"cut", id="without its blank line"),
+    ],
+)  # fmt: skip
+def test_the_first_payload(frames, expected):
+    assert first_payload(frames) == expected
+    assert payloads(frames)[:1] == ([] if expected is None else [expected])
