@@ -102,7 +102,7 @@ class Edge:
             vault=Vault(
                 config.crypto_secret or config.session_secret,
                 config.crypto_secret_old,
-                seals=await read_meta(self.engine, "secrets_at_rest") == "aesgcm",
+                seals=config.secrets_at_rest != "off" and await read_meta(self.engine, "secrets_at_rest") == "aesgcm",
             ),
             started_s=int(time.time()),
             meters=meters,

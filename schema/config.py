@@ -172,7 +172,12 @@ VARIABLES: tuple[Variable, ...] = (
     _v("SESSION_SECRET", "session_secret", "signs sessions; equal on all machines", secret=True),
     _v("CRYPTO_SECRET", "crypto_secret", "keys digests and encryption; empty = SESSION_SECRET", secret=True),
     _v("CRYPTO_SECRET_OLD", "crypto_secret_old", "former CRYPTO_SECRET while rotating", secret=True),
-    _v("SECRETS_AT_REST", "secrets_at_rest", "encrypt stored secrets", choices=("", "off", "aesgcm")),
+    _v(
+        "SECRETS_AT_REST",
+        "secrets_at_rest",
+        "`off` leaves new secrets plain; empty or `aesgcm`: as the database is, sealed when new or after `medusa secrets encrypt`",
+        choices=("", "off", "aesgcm"),
+    ),
     _v("TOKEN_KEYS_AT_REST", "token_keys_at_rest", "how new token keys are stored", choices=("plain", "hashed")),
     _v("SYNC_FREQUENCY", "sync_frequency_s", "seconds between full checks of snapshots", 1, DAY_S),
     _v("STREAMING_TIMEOUT", "streaming_timeout_s", "longest silence inside a stream, seconds", 1, DAY_S),

@@ -17,6 +17,8 @@ from schema.options import is_secret
 from schema.secrets import SealError, Vault
 from schema.tables import Channel, Meta, OptionRow, TwoFactor, User
 
+CHANNEL_SECRETS = ("key", "setting", "config")  # a proxy's address holds a password; One API's config an AWS secret
+
 
 def load_config() -> Config:
     """The environment with `.env` behind it; ends the command with one sentence per mistake."""
@@ -84,10 +86,13 @@ async def _rewrite(config: Config, change: Callable[[str], str], state: str | No
     changed = 0
     try:
         async with engine.begin() as db:
-            for channel in (await db.execute(select(Channel.id, Channel.key))).all():
-                if channel.key and (text := change(channel.key)) != channel.key:
-                    await db.execute(update(Channel).where(Channel.id == channel.id).values(key=text))
-                    changed += 1
+            columns = [getattr(Channel, name) for name in CHANNEL_SECRETS]
+            for channel in (await db.execute(select(Channel.id, *columns))).mappings().all():
+                texts = {name: change(channel[name]) for name in CHANNEL_SECRETS if channel[name]}
+                values = {name: text for name, text in texts.items() if text != channel[name]}
+                if values:
+                    await db.execute(update(Channel).where(Channel.id == channel["id"]).values(values))
+                    changed += len(values)
             for option in (await db.execute(select(OptionRow.key, OptionRow.value))).all():
                 if option.value and is_secret(option.key) and (text := change(option.value)) != option.value:
                     await db.execute(update(OptionRow).where(OptionRow.key == option.key).values(value=text))

@@ -11,6 +11,7 @@ from schema.dialects.providers.base import ChannelView, Provider
 from schema.dialects.providers.registry import get_provider
 from schema.providers import provider_of
 from schema.secrets import Vault
+from schema.upstreams.one_api_rows import read_credentials
 
 KEYS_MAX = 1_000  # of one channel
 MULTI_KEY = ("random", "round_robin")  # values of `setting.multi_key`; anything else: the column holds one key
@@ -72,7 +73,11 @@ def read_account(row: Any, vault: Vault, *, one_api: bool = False) -> Account:
     info = read_object(row.other_info)
     retired = info.get("retired_keys")
     multi_key = str(setting.get("multi_key") or "")
-    keys = split_keys(vault.unseal(row.key or "").strip(), multi_key, retired if isinstance(retired, dict) else {})
+    key, other = vault.unseal(row.key or "").strip(), (row.other or "").strip()
+    if row.config:
+        key, other, more = read_credentials(name, key, other, read_object(vault.unseal(row.config)))
+        setting = more | setting
+    keys = split_keys(key, multi_key, retired if isinstance(retired, dict) else {})
     models = split_names(row.models)
     mapping = {k: v for k, v in read_object(row.model_mapping).items() if isinstance(v, str) and v}
     return Account(
@@ -87,7 +92,7 @@ def read_account(row: Any, vault: Vault, *, one_api: bool = False) -> Account:
             key=keys[0] if keys else "",
             type=row.type or 0,
             base_url=(row.base_url or "").strip(),
-            other=(row.other or "").strip(),
+            other=other,
             organization=row.open_ai_organization or "",
             setting=setting,
             system_prompt=row.system_prompt or "",
