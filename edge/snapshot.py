@@ -27,7 +27,6 @@ log = structlog.get_logger(__name__)
 ROOT = 100  # role
 CHECK_S = 0.5  # a change must be seen within 2 s
 READ_S_MAX = 20.0  # a half-open connection must not stop the reading for ever; thousands of channels take some tenths
-AGE_S_MAX = 60.0  # read again even if the counters stand still: they may have been lost
 
 
 class EdgeSnapshot(Struct, frozen=True):
@@ -102,7 +101,7 @@ class Snapshots:
             if callers != self._callers:
                 self._callers = callers
                 self.on_callers_changed()
-            if versions == self._versions and self.age_s < AGE_S_MAX:
+            if versions == self._versions and self.age_s < self._config.sync_frequency_s:
                 return False
             await self.read(int(versions[0] or 0))
             self._versions = versions

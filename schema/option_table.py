@@ -165,7 +165,7 @@ Notice|str||system|notice|公告
 About|str||system|about page|关于
 HomePageContent|str||system|home page|首页内容
 Theme|str|default|system|kept for compatibility|兼容保留|hidden
-OneApiCompat|bool|false|system|bare paging of One API|兼容 One API 分页
+OneApiCompat|bool|false|system|bare paging of One API where no page_size is given; unset, it is on in a database of One API|兼容 One API 分页
 LegacyTokenKeysInLists|bool|true|security|owners get full keys in lists|列表中返回完整令牌
 AccessTokenHashOnUse|bool|false|security|hash adopted access tokens when first used|首次使用时哈希旧访问令牌
 WebhookAllowHttp|bool|false|security|webhooks may be plain http|允许 http 回调

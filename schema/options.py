@@ -266,6 +266,8 @@ def read_options(rows: Mapping[str, str], *, version: int = 0, one_api_origin: b
                 value = _merge(value, stored, key, one_api_origin) if keeps_defaults else stored
         elif one_api_origin and key in ("ModelRatio", "CompletionRatio"):
             value = _merge(value, {}, key, True)
+        if key == "OneApiCompat" and text is None:
+            value = one_api_origin
         values[spec.field] = value
     return Options(**values, version=version, one_api_origin=one_api_origin)
 

@@ -19,6 +19,7 @@ from edge.console import (
     channel_tests,
     channels,
     content,
+    cors,
     data,
     health_stream,
     health_views,
@@ -111,6 +112,11 @@ def create_console(services: Services) -> Application:
 
     async def unknown(request: Request) -> Response:
         path = request.url.path.decode("utf-8", "replace")
+        asked = cors.answer_preflight(services.config, request, path) if request.method == "OPTIONS" else None
+        if asked is not None:
+            return asked
+        if services.config.frontend_base_url and not services.config.is_master and not path.startswith(NOT_PAGES):
+            return _elsewhere(services.config.frontend_base_url, request)
         try:
             if request.method not in ("GET", "HEAD") or path.startswith(NOT_PAGES):
                 if path.startswith("/api"):
@@ -130,10 +136,18 @@ def create_console(services: Services) -> Application:
 
     async def announce_setup(_: Application) -> None:
         if services.redis is not None:
-            await setup.announce(services)
+            await setup.prepare(services)
 
     app.on_start += announce_setup
     return app
+
+
+def _elsewhere(base: str, request: Request) -> Response:
+    """Pages of a machine that has none of its own: the same address at the main one."""
+    query = b"?" + request.url.query if request.url.query else b""
+    response = Response(301)
+    response.add_header(b"Location", base.rstrip("/").encode() + (request.url.path or b"/") + query)
+    return response
 
 
 def _add(app: Application, services: Services, route: Route) -> None:
@@ -150,6 +164,7 @@ def _add(app: Application, services: Services, route: Route) -> None:
             _count(services.meters, route.path.rstrip("/"), refused)
         if is_secure(services, request):
             response.add_header(b"Strict-Transport-Security", HSTS)
+        cors.allow(services.config, request, response, route.path)
         return _finish(response, route.path, request_id)
 
     app.router.add(route.method, route.path.rstrip("/"), handle)  # BlackSheep matches the trailing slash too

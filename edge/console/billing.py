@@ -78,7 +78,6 @@ async def _balance(services: Services, holder: KeyHolder, by_token: bool) -> tup
 
 def _reply(body: Subscription | Usage) -> Response:
     response = answer(body)
-    response.add_header(b"Access-Control-Allow-Origin", b"*")
     return response
 
 

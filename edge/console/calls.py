@@ -8,7 +8,8 @@ from blacksheep import Content, Request, Response
 
 from edge.client_address import find_client
 from edge.console.envelope import Refusal, write_success
-from edge.console.paging import Page, read_int
+from edge.console.paging import Family, Page, read_bare_page, read_int, read_page
+from edge.services import Services
 from schema.addresses import Address, read_address
 from schema.config import Config
 from schema.ip_list import plain
@@ -39,6 +40,20 @@ def reply_rows(request: Request, items: list[Any], *, total: int | None = None, 
         path = request.url.path.decode("latin-1")
         response.add_header(b"Link", f'<{path}?{urlencode(wanted)}>; rel="next"'.encode())
     return response
+
+
+def list_page(services: Services, request: Request, family: Family) -> Page:
+    """The page asked for; its `bare` is True where One API's form is in force and no size is given."""
+    size = query(request, "page_size")
+    options = services.snapshots.current.options
+    if options.one_api_compat and not size and query(request, "envelope") not in TRUE:
+        return read_bare_page(query(request, "p"))
+    return read_page(family, p=query(request, "p"), size=size)
+
+
+def reply_page(request: Request, items: list[Any], total: int, page: Page) -> Response:
+    """A page with its total, or the bare array of One API."""
+    return reply_rows(request, items, total=total, page=page) if page.bare else reply(page.wrap(items, total))
 
 
 async def read_body(request: Request, kind: type[T]) -> T:

@@ -53,5 +53,4 @@ def write_key_error(
     if param or code:
         error |= {"param": param, "code": code}
     response = Response(status, content=Content(b"application/json", msgspec.json.encode({"error": error})))
-    response.add_header(b"Access-Control-Allow-Origin", b"*")
     return response

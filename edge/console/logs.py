@@ -1,6 +1,7 @@
 """The log for people: all of it for administrators, one's own for users, a token's for its holder."""
 
 import csv
+import hashlib
 import io
 import time
 from typing import Any
@@ -10,14 +11,18 @@ from blacksheep import Content, Request, Response
 from msgspec import Struct
 from sqlalchemy import ColumnElement, and_, delete, func, literal_column, or_, select
 
-from edge.console.calls import TRUE, client_address, header, query, reply, reply_rows
+from edge.console.calls import TRUE, client_address, header, list_page, query, reply, reply_page, reply_rows
 from edge.console.envelope import Refusal
 from edge.console.journal import audit
 from edge.console.limits import admit
 from edge.console.log_totals import sum_quota
-from edge.console.paging import Family, read_int, read_page
+from edge.console.paging import Family, read_int
 from edge.console.routes import Actor, Role, Route
+from edge.relay.callers import Caller, read_caller
+from edge.relay.gate import check_address
+from edge.relay.refusal import Refused
 from edge.services import Services
+from schema.addresses import Address, read_address
 from schema.tables import Channel, Log, Token, User
 
 CONSUMED = 2
@@ -191,7 +196,7 @@ async def list_own_logs(services: Services, request: Request, actor: Actor) -> R
 async def _page(
     services: Services, request: Request, where: list[ColumnElement[bool]], family: Family, *, admin: bool
 ) -> Response:
-    page = read_page(family, p=query(request, "p"), size=query(request, "page_size"))
+    page = list_page(services, request, family)
     conditions = [*where, *_span(request), *await _before(services, request)]
     async with services.log_engine.connect() as db:
         some = select(Log.id).where(*conditions).limit(TOTAL_MAX + 1).subquery()
@@ -203,6 +208,8 @@ async def _page(
     items = [
         _view(row, admin=admin, channel_name=names.get(row.channel_id or 0, ""), masked_id=not admin) for row in rows
     ]
+    if page.bare:
+        return reply_page(request, items, total, page)
     return reply(LogPage(items, min(total, TOTAL_MAX), page.number, page.size, total > TOTAL_MAX))
 
 
@@ -255,20 +262,25 @@ async def list_token_logs(services: Services, request: Request, actor: Actor) ->
     """The charges of a token, the oldest first, for whoever holds its key. Key tools on other sites read this."""
     key = query(request, "key") or header(request, b"authorization").removeprefix("Bearer ").strip()
     key = key.removeprefix("sk-").partition("-")[0]
-    await admit(services.redis, f"logkey:{client_address(request, services.config)}", most=30, window_s=60)
+    address = client_address(request, services.config)
+    await admit(services.redis, f"logkey:{address}", most=30, window_s=60)
+    await admit(services.redis, f"logkey:{hashlib.sha256(key.encode()).hexdigest()}", most=10, window_s=60)
     rows: list[Any] = []
     if key.isascii() and key.isalnum() and len(key) <= 64:
         async with services.engine.connect() as db:
             found = select(Token.id, Token.key).where(Token.key == key, Token.deleted_at.is_(None))
             token = (await db.execute(found)).first()
         if token is not None and (token.key or "").rstrip() == key:
+            caller = await read_caller(services.engine, key)
+            if caller is not None and caller.networks is not None:
+                check_token_address(caller, read_address(address) if address else None)
             most = services.snapshots.current.options.log_by_key_rows_max
+            most = min(max(read_int(query(request, "limit")), 0) or most, most)
             where = [Log.token_id == token.id, Log.type.in_((CONSUMED, 5)), *_times(request)]
             async with services.log_engine.connect() as db:
                 newest = select(*COLUMNS).where(*where).order_by(Log.id.desc()).limit(most)
                 rows = list(reversed((await db.execute(newest)).all()))
     response = reply([_view(row, admin=False, masked_id=True) for row in rows])
-    response.add_header(b"Access-Control-Allow-Origin", b"*")
     return response
 
 
@@ -296,6 +308,14 @@ async def _export(services: Services, where: list[ColumnElement[bool]], *, admin
     response = Response(200, content=Content(b"text/csv; charset=utf-8", text.getvalue().encode()))
     response.add_header(b"Content-Disposition", b'attachment; filename="log.csv"')
     return response
+
+
+def check_token_address(caller: Caller, address: Address | None) -> None:
+    """Raises Refusal where the token's list of addresses leaves this one out."""
+    try:
+        check_address(caller, address)
+    except Refused as refused:
+        raise Refusal("ip_not_allowed", refused.message, status=403) from None
 
 
 def _cell(value: Any) -> Any:
@@ -336,7 +356,14 @@ ROUTES = (
     Route("GET", "/api/log/self/search", Role.USER, list[LogView], search_own_logs, query=("keyword", "envelope")),
     Route("GET", "/api/log/stat", Role.ADMIN, Rates, get_stat, query=_ALL),
     Route("GET", "/api/log/self/stat", Role.USER, Rates, get_own_stat, query=_OWN),
-    Route("GET", "/api/log/token", Role.VISITOR, list[LogView], list_token_logs, query=("key", "before_id")),
+    Route(
+        "GET",
+        "/api/log/token",
+        Role.VISITOR,
+        list[LogView],
+        list_token_logs,
+        query=("key", "limit", "before_id", "start_timestamp", "end_timestamp"),
+    ),
     Route("GET", "/api/log/export", Role.ROOT, None, export_logs, query=_ALL, media="text/csv"),
     Route("GET", "/api/log/self/export", Role.USER, None, export_own_logs, query=_OWN, media="text/csv"),
     Route("DELETE", "/api/log/", Role.ROOT, int, delete_logs, query=("target_timestamp", "include_financial")),

@@ -1,5 +1,6 @@
 """Models: which exist, which a caller may use, and what they cost."""
 
+import contextlib
 from typing import Any
 
 from blacksheep import Content, Request, Response
@@ -115,7 +116,9 @@ async def list_enabled(services: Services, request: Request, actor: Actor) -> Re
 async def get_pricing(services: Services, request: Request, actor: Actor) -> Response:
     """Prices of all models that are served, with the groups that the caller may use."""
     options = services.snapshots.current.options
-    caller = await find_actor(services, request)
+    caller = None
+    with contextlib.suppress(Refusal):  # a session that ended is a visitor's
+        caller = await find_actor(services, request)
     if caller is None and not options.pricing_public:
         raise Refusal("not_signed_in", "Please sign in first.", status=401)
     own = caller.group if caller is not None else "default"
@@ -143,8 +146,13 @@ def _price_row(options: Options, model: str, groups: list[str]) -> PriceRow:
 
 
 async def _names_for(services: Services, holder: KeyHolder) -> list[str]:
+    """A limited token's own list, an entry that ends in * by what is served; else what its group is served."""
+    exact = [name for name in holder.models if not name.endswith("*")]
+    if holder.models and len(exact) == len(holder.models):
+        return sorted(exact)
     served = await models_of(services, {holder.group})
-    return [name for name in served if not holder.models or name in holder.models]
+    starts = tuple(name[:-1] for name in holder.models if name.endswith("*"))
+    return [name for name in served if not holder.models or name in exact or name.startswith(starts)]
 
 
 async def list_for_key(services: Services, request: Request, actor: Actor) -> Response:
@@ -158,17 +166,12 @@ async def list_for_key(services: Services, request: Request, actor: Actor) -> Re
         return _listed("gemini", names)
     if header(request, b"anthropic-version"):
         return _listed("claude", names)
-    return _cors(answer({"success": True, "object": "list", "data": [view_model(name) for name in names]}))
+    return answer({"success": True, "object": "list", "data": [view_model(name) for name in names]})
 
 
 def _listed(dialect: str, names: list[str]) -> Response:
     body = get_dialect(dialect).write_models([ListedModel(name, CREATED_S, owner_of(name)) for name in names])
-    return _cors(Response(200, content=Content(b"application/json", body)))
-
-
-def _cors(response: Response) -> Response:
-    response.add_header(b"Access-Control-Allow-Origin", b"*")
-    return response
+    return Response(200, content=Content(b"application/json", body))
 
 
 async def get_for_key(services: Services, request: Request, actor: Actor) -> Response:
@@ -182,11 +185,11 @@ async def get_for_key(services: Services, request: Request, actor: Actor) -> Res
         return write_key_error(404, message, kind="invalid_request_error", param="model", code="model_not_found")
     if request.url.path.startswith(b"/v1beta") or header(request, b"x-goog-api-key"):
         body = get_dialect("gemini").write_model(ListedModel(name, CREATED_S, owner_of(name)))
-        return _cors(Response(200, content=Content(b"application/json", body)))
+        return Response(200, content=Content(b"application/json", body))
     if header(request, b"anthropic-version"):
         body = get_dialect("claude").write_model(ListedModel(name, CREATED_S, owner_of(name)))
-        return _cors(Response(200, content=Content(b"application/json", body)))
-    return _cors(answer(view_model(name)))
+        return Response(200, content=Content(b"application/json", body))
+    return answer(view_model(name))
 
 
 async def list_own(services: Services, request: Request, actor: Actor) -> Response:

@@ -26,6 +26,7 @@ class Page(Struct, frozen=True):
     number: int
     size: int
     offset: int
+    bare: bool = False  # an array without its total
 
     def wrap(self, items: list[Any], total: int) -> dict[str, Any]:
         """The reply of lists that state their total, and of any list asked with `envelope=1`."""
@@ -39,6 +40,12 @@ def read_int(text: str | None) -> int:
     except ValueError:
         return 0
     return number if -_INT64_MAX <= number <= _INT64_MAX else 0
+
+
+def read_bare_page(p: str | None) -> Page:
+    """One API's form of any list: `p` counts from 0, ten rows, a bare array."""
+    number = min(max(read_int(p), 0), _INT64_MAX // _SIZE_DEFAULT)
+    return Page(number, _SIZE_DEFAULT, number * _SIZE_DEFAULT, bare=True)
 
 
 def read_page(family: Family, *, p: str | None, size: str | None) -> Page:

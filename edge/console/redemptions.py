@@ -9,12 +9,12 @@ from blacksheep import Request, Response
 from msgspec import UNSET, Struct, UnsetType
 from sqlalchemy import func, insert, or_, select, update
 
-from edge.console.calls import path_id, query, read_body, reply
+from edge.console.calls import list_page, path_id, query, read_body, reply, reply_page
 from edge.console.envelope import Refusal
 from edge.console.journal import TOP_UP, audit, write_log
 from edge.console.limits import count, rate_limited
 from edge.console.objects import REDEMPTION_COLUMNS, RedemptionView, view_redemption
-from edge.console.paging import Family, read_int, read_page
+from edge.console.paging import Family, read_int
 from edge.console.routes import Actor, Role, Route
 from edge.services import Services
 from schema.ledger import signals
@@ -81,13 +81,13 @@ async def search_codes(services: Services, request: Request, actor: Actor) -> Re
 
 
 async def _rows(services: Services, request: Request, conditions: tuple[Any, ...]) -> Response:
-    page = read_page(Family.REDEMPTIONS, p=query(request, "p"), size=query(request, "page_size"))
+    page = list_page(services, request, Family.REDEMPTIONS)
     where = (Redemption.deleted_at.is_(None), *conditions)
     async with services.engine.connect() as db:
         total = (await db.execute(select(func.count()).select_from(Redemption).where(*where))).scalar_one()
         found = select(*REDEMPTION_COLUMNS).where(*where).order_by(Redemption.id.desc())
         rows = (await db.execute(found.limit(page.size).offset(page.offset))).all()
-    return reply(page.wrap([view_redemption(row) for row in rows], total))
+    return reply_page(request, [view_redemption(row) for row in rows], total, page)
 
 
 async def _get(services: Services, code_id: int) -> Any:

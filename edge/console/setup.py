@@ -7,10 +7,11 @@ import time
 import structlog
 from blacksheep import Request, Response
 from msgspec import Struct
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from edge.console.access import check_same_origin
+from edge.console.access import check_same_origin, hash_access_token
 from edge.console.calls import header, peer_of, read_body, reply
 from edge.console.envelope import Refusal
 from edge.console.new_user import NewUser, clean_username, insert_user
@@ -18,7 +19,7 @@ from edge.console.passwords import check_new, hash_password
 from edge.console.routes import Actor, Role, Route
 from edge.services import Services
 from schema.ledger import signals
-from schema.tables import OptionRow, Setup, User
+from schema.tables import OptionRow, Setup, Token, User
 
 log = structlog.get_logger(__name__)
 
@@ -66,9 +67,21 @@ async def get_setup(services: Services, request: Request, actor: Actor) -> Respo
     return reply(SetupState(False, root, kind))
 
 
-async def announce(services: Services) -> None:
-    """Called once at start: while nobody set this gateway up, the log says which token proves who may."""
-    if services.config.setup_token or any(await _state(services)):
+async def prepare(services: Services) -> None:
+    """Called once at start: sets up unattended where the environment says how; else, while nobody set this gateway up, the
+    log says which token proves who may."""
+    config = services.config
+    if any(await _state(services)):
+        return
+    if config.setup_password:
+        body = SetupBody(config.setup_username or "root", config.setup_password)
+        try:
+            await _make(services, body, {})
+            log.info("setup_unattended", username=body.username)
+        except Refusal as refusal:  # another machine was quicker, or the password will not do
+            log.warning("setup_unattended_failed", reason=refusal.code)
+        return
+    if config.setup_token:
         return
     await services.redis.set(TOKEN_KEY, secrets.token_urlsafe(24), nx=True)
     log.warning("setup_open", setup_token=(await services.redis.get(TOKEN_KEY)).decode())
@@ -96,6 +109,14 @@ async def post_setup(services: Services, request: Request, actor: Actor) -> Resp
     await _check_owner(services, request, body)
     if body.password != body.confirmPassword:
         raise Refusal("passwords_differ", "The two passwords differ.", status=400)
+    await _make(
+        services, body, {"SelfUseModeEnabled": body.SelfUseModeEnabled, "DemoSiteEnabled": body.DemoSiteEnabled}
+    )
+    return reply(message="")
+
+
+async def _make(services: Services, body: SetupBody, modes: dict[str, bool]) -> None:
+    """The root account, its first token where the environment gives one, and the two modes, in one transaction."""
     try:
         username = clean_username(body.username)
         check_new(body.password, username)
@@ -103,22 +124,34 @@ async def post_setup(services: Services, request: Request, actor: Actor) -> Resp
         refusal.status = 400
         raise
     user = NewUser(username, await hash_password(body.password), "Root User", role=ROOT, quota=ROOT_QUOTA)
-    modes = {"SelfUseModeEnabled": body.SelfUseModeEnabled, "DemoSiteEnabled": body.DemoSiteEnabled}
     options = services.snapshots.current.options
     try:
         async with services.engine.begin() as db:
             await db.execute(insert(Setup).values(id=1, version=VERSION, initialized_at=int(time.time())))
-            await insert_user(db, options, services.config, user, "setup")
-            await db.execute(delete(OptionRow).where(OptionRow.key.in_(modes)))
-            rows = [{"key": key, "value": "true" if on else "false"} for key, on in modes.items()]
-            await db.execute(insert(OptionRow), rows)
+            root_id = await insert_user(db, options, services.config, user, "setup")
+            await _give_keys(db, services, root_id)
+            if modes:
+                await db.execute(delete(OptionRow).where(OptionRow.key.in_(modes)))
+                rows = [{"key": key, "value": "true" if on else "false"} for key, on in modes.items()]
+                await db.execute(insert(OptionRow), rows)
     except IntegrityError as error:
         raise Refusal("setup_done", "The set-up is already done.", status=400) from error
     except OperationalError as error:
         raise Refusal("database_unavailable", "The database cannot be written.", status=500) from error
     await services.redis.delete(TOKEN_KEY)
     await signals.changed(services.redis, "options")
-    return reply(message="")
+
+
+async def _give_keys(db: AsyncConnection, services: Services, root_id: int) -> None:
+    config, now = services.config, int(time.time())
+    key = config.initial_root_token.removeprefix("sk-")
+    if key:
+        values = {"user_id": root_id, "key": key, "name": "Initial Root Token", "unlimited_quota": True, "status": 1}
+        times = {"expired_time": -1, "created_time": now, "accessed_time": now}
+        await db.execute(insert(Token).values(**values, **times, remain_quota=0))
+    if config.initial_root_access_token:
+        digest = hash_access_token(config.initial_root_access_token)
+        await db.execute(update(User).where(User.id == root_id).values(access_token_hash=digest))
 
 
 ROUTES = (

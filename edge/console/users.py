@@ -9,13 +9,13 @@ from sqlalchemy import delete, func, or_, select, update
 
 from edge.console import passwords, sessions
 from edge.console.accounts import check_name_free
-from edge.console.calls import path_id, query, read_body, reply
+from edge.console.calls import list_page, path_id, query, read_body, reply, reply_page
 from edge.console.envelope import Refusal
 from edge.console.journal import MANAGEMENT, audit, write_log
 from edge.console.logins.email import clean_address
 from edge.console.new_user import NewUser, clean_username, insert_user, random_text
 from edge.console.objects import USER_COLUMNS, UserView, view_user
-from edge.console.paging import Family, read_int, read_page
+from edge.console.paging import Family, read_int
 from edge.console.routes import Actor, Role, Route
 from edge.services import Services
 from schema.ledger import signals
@@ -74,7 +74,7 @@ async def search_users(services: Services, request: Request, actor: Actor) -> Re
 
 
 async def _rows(services: Services, request: Request, where: tuple[Any, ...]) -> Response:
-    page = read_page(Family.USERS, p=query(request, "p"), size=query(request, "page_size"))
+    page = list_page(services, request, Family.USERS)
     order = ORDERS.get(query(request, "order"))
     async with services.engine.connect() as db:
         total = (await db.execute(select(func.count()).select_from(User).where(*where))).scalar_one()
@@ -82,7 +82,7 @@ async def _rows(services: Services, request: Request, where: tuple[Any, ...]) ->
             select(*USER_COLUMNS).where(*where).order_by(*(() if order is None else (order.desc(),)), User.id.desc())
         )
         rows = (await db.execute(found.limit(page.size).offset(page.offset))).all()
-    return reply(page.wrap([view_user(row) for row in rows], total))
+    return reply_page(request, [view_user(row) for row in rows], total, page)
 
 
 async def _target(services: Services, actor: Actor, user_id: int, *, deleted: bool = False) -> Any:

@@ -139,6 +139,8 @@ async def carry_out(live: LiveCall) -> None:
         caller = live.caller = await authenticate(relay.callers, key, pinned, live.started_ms // 1000)
     if caller.networks is not None:
         check_address(caller, _address_of(live))
+    if snapshot.options.log_client_ip:
+        live.client_ip = str(_address_of(live) or "")
     if live.mode == UNSERVED:
         raise Refused(501, "api_not_implemented", "API not implemented")
     bytes_max = relay.config.max_request_body_mb << 20

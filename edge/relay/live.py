@@ -79,6 +79,7 @@ class LiveCall:
         self.tried: list[int] = []
         self.conversation: str | None = None  # for affinity; None: not asked for yet
         self.may_hedge = False  # a second channel may be asked when the first one stays silent
+        self.client_ip = ""  # told only where the operator asks for it
         self.hedge: dict[str, Any] | None = None  # what became of it
         self.begun: Attempt  # of the attempt at hand
         self.caller: Caller
@@ -241,6 +242,7 @@ class LiveCall:
             cut=cut,
             use_channel=self.tried,
             error_code=error,
+            ip=self.client_ip,
             other={} if self.hedge is None else self._noted_hedge(),
         )
 
