@@ -37,7 +37,6 @@ class Config(Struct, frozen=True, kw_only=True):
     frontend_base_url: str = ""
     debug: bool = False
     log_level: str = "info"
-    log_bodies: bool = False
     sql_dsn: str = ""
     log_sql_dsn: str = ""
     sqlite_path: str = ""
@@ -52,7 +51,6 @@ class Config(Struct, frozen=True, kw_only=True):
     crypto_secret: str = ""
     crypto_secret_old: str = ""
     secrets_at_rest: str = ""  # '' = by origin of the database, off, aesgcm
-    token_keys_at_rest: str = "plain"  # noqa: S105  # plain, hashed
     sync_frequency_s: int = 60
     streaming_timeout_s: int = 60
     relay_timeout_s: int = 0
@@ -110,10 +108,6 @@ class Config(Struct, frozen=True, kw_only=True):
     shutdown_grace_s: int = 120
     shutdown_delay_s: int = 0
     tz: str = ""
-    theme: str = "default"
-    enable_metric: bool = False
-    metric_queue_size: int = 10
-    metric_success_rate_threshold: float = 0.8
 
     @property
     def is_master(self) -> bool:
@@ -158,7 +152,6 @@ VARIABLES: tuple[Variable, ...] = (
     _v("FRONTEND_BASE_URL", "frontend_base_url", "slave only: unknown paths are redirected there"),
     _v("DEBUG", "debug", "verbose logs", exact=True),
     _v("LOG_LEVEL", "log_level", "lowest level logged", choices=("debug", "info", "warning", "error")),
-    _v("LOG_BODIES", "log_bodies", "log bodies; only for installations on loopback"),
     _v("SQL_DSN", "sql_dsn", "database address; empty = SQLite", secret=True),
     _v("LOG_SQL_DSN", "log_sql_dsn", "database of the log table; empty = the same", secret=True),
     _v("SQLITE_PATH", "sqlite_path", "file of SQLite; empty = one-api.db in DATA_DIR"),
@@ -178,7 +171,6 @@ VARIABLES: tuple[Variable, ...] = (
         "`off` leaves new secrets plain; empty or `aesgcm`: as the database is, sealed when new or after `medusa secrets encrypt`",
         choices=("", "off", "aesgcm"),
     ),
-    _v("TOKEN_KEYS_AT_REST", "token_keys_at_rest", "how new token keys are stored", choices=("plain", "hashed")),
     _v("SYNC_FREQUENCY", "sync_frequency_s", "seconds between full checks of snapshots", 1, DAY_S),
     _v("STREAMING_TIMEOUT", "streaming_timeout_s", "longest silence inside a stream, seconds", 1, DAY_S),
     _v("RELAY_TIMEOUT", "relay_timeout_s", "whole upstream call without streaming, seconds; 0 = none", 0, DAY_S),
@@ -269,16 +261,18 @@ VARIABLES: tuple[Variable, ...] = (
     ),
     _v("SHUTDOWN_DELAY_S", "shutdown_delay_s", "seconds between not ready and not accepting", 0, 600),
     _v("TZ", "tz", "time zone of texts"),
-    _v("THEME", "theme", "read for compatibility"),
-    _v("ENABLE_METRIC", "enable_metric", "disable a channel whose recent success rate is low"),
-    _v("METRIC_QUEUE_SIZE", "metric_queue_size", "calls looked at", 1, 100_000),
-    _v("METRIC_SUCCESS_RATE_THRESHOLD", "metric_success_rate_threshold", "lowest success rate", 0, 1),
 )
 
 # Read by the predecessors, meaningless here; accepted without a word.
 IGNORED = frozenset(
     {
         "MEMORY_CACHE_ENABLED",
+        "METRIC_SUCCESS_RATE_THRESHOLD",
+        "METRIC_QUEUE_SIZE",
+        "ENABLE_METRIC",
+        "THEME",
+        "TOKEN_KEYS_AT_REST",
+        "LOG_BODIES",
         "BATCH_UPDATE_ENABLED",
         "BATCH_UPDATE_INTERVAL",
         "GIN_MODE",

@@ -65,7 +65,7 @@ TaskRetentionDays|int|0|logs|days that tasks are kept; 0 = for ever|任务保留
 AuditRetentionDays|int|730|logs|days that the audit is kept|审计保留天数|30|36500
 DeletedUserPurgeDays|int|30|logs|days after which a deleted user's personal fields are blanked|删除用户后清除个人信息的天数|0|36500
 DataExportEnabled|bool|true|dashboard|show the usage dashboard|启用数据看板
-DataExportInterval|int|5|dashboard|minutes between refreshes|数据看板更新间隔分钟|1|1440
+DataExportInterval|int|5|dashboard|minutes between refreshes|数据看板更新间隔分钟|1|1440|hidden
 DataExportDefaultTime|enum:hour,day,week|hour|dashboard|default grain of charts|图表默认粒度
 DrawingEnabled|bool|true|general|show the drawing page|显示绘图页
 TaskEnabled|bool|true|general|show the task page|显示任务页
@@ -96,7 +96,7 @@ ImageRatio|prices|{}|prices|price of a picture token relative to a text token|�
 GroupRatio|prices|@group_ratio|prices|multiplier by group; also the list of groups|分组倍率
 GroupGroupRatio|json:dict|{}|prices|user group to used group to ratio; wins over GroupRatio|用户分组使用其他分组时的倍率
 UserUsableGroups|json:dict|@user_usable_groups|prices|groups that any user may choose|用户可选分组
-AutoGroups|json:list|[]|prices|groups that the token group auto tries in turn|auto 分组依次尝试的分组
+AutoGroups|json:list|[]|prices|groups that the token group auto tries in turn|auto 分组依次尝试的分组|hidden
 PricingPublic|bool|true|prices|visitors may see the prices|价格页对访客公开
 PriceTablesMerged|words||prices|tables to which built-in entries are added|合并内置条目的价格表
 # rate limits
@@ -126,7 +126,7 @@ general_setting.ping_before_first_byte|bool|false|relay|ping before the upstream
 RetryTierPolicy|enum:descend,exhaust,random|descend|relay|how retries walk through priorities|重试时的优先级策略
 AffinityEnabled|bool|false|relay|send a user's calls to the same channel while it is healthy|会话粘性
 ForwardClientHeaders|words||relay|further client headers sent upstream|额外转发的客户端请求头
-PassUpstreamHeaders|bool|false|relay|hand rate-limit headers of upstreams to clients|透传上游限流响应头
+PassUpstreamHeaders|bool|false|relay|hand rate-limit headers of upstreams to clients|透传上游限流响应头|hidden
 RealtimeAllowedOrigins|words|*|relay|origins that may open Realtime sessions|Realtime 允许的来源
 BreakerEnabled|bool|true|relay|circuit breaker per channel and model|启用熔断
 BreakerFailures|int|5|relay|failures in a row that open a breaker|连续失败多少次后熔断|1|1000
@@ -222,7 +222,7 @@ MessagePusherAddress|url||system|kept for One API|One API 保留|hidden
 MessagePusherToken|str||system|kept for One API|One API 保留|hidden|secret
 LarkClientId|str||login|app id of Lark; set: sign in with Lark|飞书应用编号,填写后启用飞书登录
 LarkClientSecret|str||login|its secret|飞书应用密钥|secret
-ApproximateTokenEnabled|bool|false|relay|count 0.38 token per byte instead of encoding|按字节近似计数
+ApproximateTokenEnabled|bool|false|relay|count 0.38 token per byte instead of encoding|按字节近似计数|hidden
 """
 
 _KEYWORDS = "\n".join(

@@ -12,14 +12,17 @@ from collections.abc import Awaitable, Callable
 
 import httpx
 from msgspec import Struct
+from msgspec.structs import replace
 
 from edge.channels import RoutedChannel
-from schema.addresses import UrlRefused
+from schema.addresses import UrlRefused, UrlRules, read_target
 from schema.dialects.errors import DialectError
 from schema.dialects.files import Fetched
 from schema.dialects.providers.base import Call, Credential, KeyFormatError, NeedsFiles, Outgoing
 from schema.guarded_fetch import FetchFailed, FetchLimits, GuardedFetcher
 
+TEXT_MODES = frozenset({"chat", "completion", "responses"})
+SIGNED = frozenset({"aws", "tencent", "xunfei"})
 FILES_MAX = 32  # of one call
 STEPS_MAX = 600  # requests before the one that answers; polling a picture takes a minute or two
 CREDENTIALS_MAX = 10_000
@@ -55,6 +58,14 @@ def sniff(body: bytes, declared: str) -> str:
     return declared
 
 
+def as_received(call: Call, sent: Outgoing, provider: str) -> Outgoing:
+    """The request with the client's own body, where the operator wants text calls passed through. Providers that sign the
+    body, or wrap it, get what was made for them."""
+    if call.settings.pass_through and call.mode in TEXT_MODES and sent.state is None and provider not in SIGNED:
+        return replace(sent, body=call.body)
+    return sent
+
+
 class Preparer:
     """One per process."""
 
@@ -82,7 +93,7 @@ class Preparer:
         try:
             sent = provider.prepare(call, view, credential=credential)
             if isinstance(sent, NeedsFiles):
-                files = await self._fetch(sent.urls)
+                files = await self._fetch(sent.urls, call.settings.fetch_worker)
                 sent = provider.prepare(call, view, credential=credential, files=files)
         except KeyFormatError:
             raise NotPrepared("the channel's key has a wrong form") from None
@@ -90,21 +101,23 @@ class Preparer:
             raise NotPrepared("the provider asks for files again")
         for _ in range(STEPS_MAX):
             if not sent.more:
-                return sent
+                return as_received(call, sent, provider.name)
             if sent.delay_s:
                 await asyncio.sleep(sent.delay_s)
             reply = await exchange(sent)
             sent = provider.next_step(call, view, sent, reply.body, credential=credential)
         raise NotPrepared("the provider did not come to an end")
 
-    async def _fetch(self, urls: tuple[str, ...]) -> dict[str, Fetched]:
+    async def _fetch(self, urls: tuple[str, ...], worker: tuple[str, str]) -> dict[str, Fetched]:
         if len(urls) > FILES_MAX:
             raise DialectError(f"more than {FILES_MAX} files by URL", code="too_many_files")
-        found = await asyncio.gather(*(self._fetch_one(url) for url in urls))
+        found = await asyncio.gather(*(self._fetch_one(url, worker) for url in urls))
         return dict(zip(urls, found, strict=True))
 
-    async def _fetch_one(self, url: str) -> Fetched:
+    async def _fetch_one(self, url: str, worker: tuple[str, str]) -> Fetched:
         try:
+            if worker[0]:
+                return await self._by_worker(url, *worker)
             answer = await self._fetcher.fetch(url, self._limits)
         except UrlRefused as refused:
             raise DialectError(f"a file's address is not allowed: {refused}", code="file_url_refused") from None
@@ -114,6 +127,22 @@ class Preparer:
             raise DialectError(f"a file could not be fetched: status {answer.status}", code="file_not_fetched")
         data = base64.b64encode(answer.body).decode()
         return Fetched(data, sniff(answer.body, answer.content_type))
+
+    async def _by_worker(self, url: str, address: str, key: str) -> Fetched:
+        """The operator's fetch worker asks for the file, so that its site sees the worker's address. https only.
+
+        Raises UrlRefused, FetchFailed.
+        """
+        read_target(url, UrlRules())
+        try:
+            async with asyncio.timeout(self._limits.total_s):
+                answer = await self._http.post(address, json={"url": url, "key": key})
+        except (TimeoutError, httpx.HTTPError) as error:
+            raise FetchFailed("the fetch worker did not answer") from error
+        if answer.status_code != 200 or len(answer.content) > self._limits.bytes_max:
+            raise FetchFailed("the fetch worker did not give the file")
+        kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
+        return Fetched(base64.b64encode(answer.content).decode(), sniff(answer.content, kind))
 
     async def _credential(self, channel: RoutedChannel) -> str:
         name = channel.provider.credential_key(channel.view)

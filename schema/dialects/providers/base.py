@@ -41,6 +41,8 @@ class Settings(Struct, frozen=True):
     """Options of the installation that providers heed; the relay fills it once per snapshot."""
 
     force_stream_options: bool = True  # FORCE_STREAM_OPTION
+    pass_through: bool = False  # global.pass_through_request_enabled: text bodies leave as they came
+    fetch_worker: tuple[str, str] = ("", "")  # address and key of what fetches files for us
     azure_api_version: str = "2025-04-01-preview"  # AZURE_DEFAULT_API_VERSION
     reasoning_prefixes: tuple[str, ...] = ("o1", "o3", "o4", "gpt-5")
     claude_default_max_tokens: Mapping[str, int] = field(default_factory=lambda: {"default": 8192})

@@ -13,6 +13,8 @@ _NO_LIMIT = 1_000_000  # pictures; the option says -1
 def read_settings(options: Options, config: Config) -> Settings:
     return Settings(
         force_stream_options=config.force_stream_option,
+        pass_through=options.global_pass_through_request_enabled,
+        fetch_worker=(options.worker_url, options.worker_valid_key),
         azure_api_version=config.azure_default_api_version,
         reasoning_prefixes=options.reasoning_prefixes,
         claude_default_max_tokens=options.claude_default_max_tokens,
