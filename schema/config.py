@@ -108,6 +108,9 @@ class Config(Struct, frozen=True, kw_only=True):
     shutdown_grace_s: int = 120
     shutdown_delay_s: int = 0
     tz: str = ""
+    enable_metric: bool = False
+    metric_queue_size: int = 10
+    metric_success_rate_threshold: float = 0.8
 
     @property
     def is_master(self) -> bool:
@@ -261,15 +264,15 @@ VARIABLES: tuple[Variable, ...] = (
     ),
     _v("SHUTDOWN_DELAY_S", "shutdown_delay_s", "seconds between not ready and not accepting", 0, 600),
     _v("TZ", "tz", "time zone of texts"),
+    _v("ENABLE_METRIC", "enable_metric", "disable a channel whose recent success rate is low"),
+    _v("METRIC_QUEUE_SIZE", "metric_queue_size", "calls looked at", 1, 100_000),
+    _v("METRIC_SUCCESS_RATE_THRESHOLD", "metric_success_rate_threshold", "lowest success rate", 0, 1),
 )
 
 # Read by the predecessors, meaningless here; accepted without a word.
 IGNORED = frozenset(
     {
         "MEMORY_CACHE_ENABLED",
-        "METRIC_SUCCESS_RATE_THRESHOLD",
-        "METRIC_QUEUE_SIZE",
-        "ENABLE_METRIC",
         "THEME",
         "TOKEN_KEYS_AT_REST",
         "LOG_BODIES",
