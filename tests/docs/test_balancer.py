@@ -14,7 +14,14 @@ from tests.services import find_binary, free_port
 async def balanced(tmp_path, serve):
     """The address of nginx before a small upstream."""
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    upstream, port = server.sockets[0].getsockname()[1], free_port()
+    async with server, balanced_before(tmp_path, server.sockets[0].getsockname()[1]) as address:
+        yield address
+
+
+@asynccontextmanager
+async def balanced_before(tmp_path, upstream):
+    """The address of nginx before a port of this machine."""
+    port = free_port()
     text = (ROOT / "deploy/nginx/nginx.conf").read_text()
     text = text.replace("edge:3000 resolve", f"127.0.0.1:{upstream}").replace("resolver 127.0.0.11 valid=5s;", "")
     text = text.replace("listen 80;", f"listen 127.0.0.1:{port};").replace(
@@ -41,7 +48,6 @@ async def balanced(tmp_path, serve):
     finally:
         process.terminate()
         process.wait(10)
-        server.close()
 
 
 async def test_a_stream_is_not_held_back(tmp_path):

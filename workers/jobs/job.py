@@ -1,5 +1,6 @@
 """One job: what runs, when, for how long at most. Scheduled jobs run once per cluster and time slot."""
 
+import asyncio
 import time
 from datetime import datetime
 from typing import Any
@@ -20,6 +21,7 @@ log = structlog.get_logger(__name__)
 TASKS = "mx:arq:tasks"  # queue of asynchronous tasks; workers with UPDATE_TASK=false do not read it
 RESULT_CHARS_MAX = 200
 ERROR_CHARS_MAX = 300
+CANCELLED = "cancelled: its worker stopped"
 NOTICE_S = 6 * 3600  # between two notices about one job that fails
 Run = Any  # a coroutine function (ctx, *arguments); arq types it as a protocol of its own
 
@@ -95,6 +97,10 @@ def _tracked(job: Job) -> Run:
         except Retry:
             error = "tried again later"
             raise
+        except asyncio.CancelledError:
+            overdue = time.time() - started_s > job.timeout_s - 1
+            error = f"took longer than {job.timeout_s} s" if overdue else CANCELLED
+            raise
         except BaseException as raised:
             error = f"{type(raised).__name__}: {raised}"[:ERROR_CHARS_MAX]
             log.error("job_failed", job=job.name, error=error)
@@ -106,7 +112,7 @@ def _tracked(job: Job) -> Run:
             )  # fmt: skip
             await worker.redis.hset(JOBS, job.name, msgspec.json.encode(state))
             await worker.redis.hincrby(f"{JOBS}:runs", f"{job.name}:{'failed' if error else 'ok'}", 1)
-            if error and (job.every_s or job.daily):
+            if error not in ("", CANCELLED) and (job.every_s or job.daily):
                 await _tell(worker, job, error)
 
     return run
