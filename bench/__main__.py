@@ -1,7 +1,8 @@
 """`make bench`: the gateway and nginx in one run, everything switched on; ratios side by side, results kept as JSON.
 
 The gateway is a fresh `medusa up`: authentication, limits, holds, settlement, worker, Valkey and SQLite are all counted.
-Besides the loads: memory of idle streams, growth of memory over a long run, settlement alone, charges lost after kill -9.
+Besides the loads: memory of idle streams, growth of memory over a long run, settlement alone into SQLite and PostgreSQL,
+charges lost after kill -9. LiteLLM is measured as well with `--litellm` (it is installed first, some minutes).
 """
 
 import argparse
@@ -13,19 +14,21 @@ import time
 from pathlib import Path
 
 import msgspec
+import pytest
 import uvloop
 
-from bench import crash, settlement
+from bench import crash, picture, settlement
 from bench.books import count_charged, seed
 from bench.gateway import run_gateway
 from bench.load import Figures, run, write_request
-from bench.peers import Peer, run_mock, run_nginx
+from bench.peers import Peer, run_litellm, run_mock, run_nginx
 from bench.procs import memory_bytes
-from tests.services import run_valkey
+from tests.services import new_postgres, run_postgres, run_valkey
 
 RESULTS = Path(__file__).parent / "results"
 IDLE_STREAMS = 1000
 IDLE_MODEL = "bench-n6-d1500000"  # an event every 1.5 s: almost always silent
+LITELLM_CALLS = 400  # it takes some ten milliseconds of CPU a call
 SLOPE_PARTS = 4  # memory is read after each
 SLOPE_WARM = 3  # parts before: what an edge remembers of the last five seconds has then reached its level
 
@@ -84,6 +87,8 @@ class Others(msgspec.Struct):
     slope_kib_per_1000_calls: float = -1
     settle_per_s: float = -1  # into SQLite, by one worker, no calls meanwhile
     settle_cpu_us: float = -1
+    settle_postgres_per_s: float = -1  # -1: not installed
+    settle_postgres_cpu_us: float = -1
     killed_answered: int = -1
     killed_lost: int = -1
 
@@ -124,21 +129,50 @@ def report(rows: list[Row], asked: int, charged: int, others: Others) -> str:
         )
     if not floor:
         lines.append("\nnginx is not installed here: no ratios.")
+    if not any(row.system == "LiteLLM" for row in rows):
+        lines.append("\nLiteLLM was not measured; `python -m bench --litellm` does.")
+    added = _added_ms(rows)
+    if added is not None:
+        lines.append(f"\nAdded by the gateway at 16 at once: {added:.1f} ms at the median.")
     lines += [
         "",
         f"Calls answered by the gateway: {asked}, in its books: {charged}.",
         f"Memory of an idle stream: {others.idle_kib_per_stream:.0f} KiB ({IDLE_STREAMS} open, all processes counted).",
         f"Growth of memory of edges and worker: {others.slope_kib_per_1000_calls:.1f} KiB per 1 000 calls.",
         f"Settlement alone: {others.settle_per_s:,.0f} records/s into SQLite, {others.settle_cpu_us:.0f} µs CPU each.",
+        f"Settlement alone: {others.settle_postgres_per_s:,.0f} records/s into PostgreSQL (fsync off), "
+        f"{others.settle_postgres_cpu_us:.0f} µs CPU each in the worker."
+        if others.settle_postgres_per_s > 0
+        else "PostgreSQL is not installed here: settlement into it was not measured.",
         f"kill -9 of everything under load: {others.killed_answered} calls answered, {others.killed_lost} charges lost.",
     ]
     return "\n".join(lines)
 
 
+def _added_ms(rows: list[Row]) -> float | None:
+    found = {row.system: row.figures.p50_ms for row in rows if row.scenario == "plain, 16 at once"}
+    return found["medusa"] - found["nginx"] if "nginx" in found and "medusa" in found else None
+
+
+def measure_settlement(records: int, others: Others) -> None:
+    with run_valkey() as valkey, tempfile.TemporaryDirectory() as name:
+        speed, *_ = asyncio.run(settlement.measure(valkey, "", Path(name), records, 200))
+        others.settle_per_s, others.settle_cpu_us = speed.per_s, speed.cpu_us
+        try:
+            with run_postgres() as server:
+                dsn = new_postgres(server, "bench")
+                speed, *_ = asyncio.run(settlement.measure(valkey, dsn, Path(name), records, 200))
+                others.settle_postgres_per_s, others.settle_postgres_cpu_us = speed.per_s, speed.cpu_us
+        except pytest.skip.Exception:  # tests/services.py speaks to pytest
+            print("PostgreSQL is not installed here.")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="few calls: shows that everything works, not how fast")
-    quick = parser.parse_args().quick
+    parser.add_argument("--litellm", action="store_true", help="measure LiteLLM too; installs it on first use")
+    wish = parser.parse_args()
+    quick = wish.quick
     rows: list[Row] = []
     asked, others = 0, Others()
     with run_mock() as mock, run_nginx(mock.url) as nginx, run_gateway() as gateway:
@@ -152,6 +186,10 @@ def main() -> int:
                 rows.append(measure(peer, key, scenario, calls))
                 if peer is ours:
                     asked += rows[-1].figures.calls - rows[-1].figures.errors + min(scenario.warm, calls)
+        if wish.litellm:
+            with run_litellm(mock.url, list(dict.fromkeys(one.model for one in SCENARIOS))) as litellm:
+                for scenario in SCENARIOS[:3] if litellm is not None else ():
+                    rows.append(measure(litellm, key, scenario, min(QUICK[scenario.name], LITELLM_CALLS)))
         slope_calls = 500 if quick else 5000
         others.slope_kib_per_1000_calls = measure_slope(ours, key, slope_calls)
         asked += IDLE_STREAMS + (SLOPE_WARM + SLOPE_PARTS + 1) * slope_calls
@@ -159,15 +197,15 @@ def main() -> int:
     with run_mock() as mock, tempfile.TemporaryDirectory(prefix="medusa-crash-", ignore_cleanup_errors=True) as name:
         losses = crash.measure(Path(name), mock.url)
         others.killed_answered, others.killed_lost = losses.answered, losses.lost
-    with run_valkey() as valkey, tempfile.TemporaryDirectory() as name:
-        speed, *_ = asyncio.run(settlement.measure(valkey, "", Path(name), 5000 if quick else 50_000, 200))
-        others.settle_per_s, others.settle_cpu_us = speed.per_s, speed.cpu_us
+    measure_settlement(5000 if quick else 50_000, others)
     text = report(rows, asked, charged, others)
     RESULTS.mkdir(exist_ok=True)
     stamp = time.strftime("%Y%m%d-%H%M%S")
     facts = {"machine": platform.platform(), "python": platform.python_version(), "charged": charged, "answered": asked}
     more = {"others": msgspec.to_builtins(others), "limits": {one.name: one.limit for one in SCENARIOS}}
-    (RESULTS / f"{stamp}.json").write_text(json.dumps({**facts, **more, "rows": msgspec.to_builtins(rows)}, indent=1))
+    result = {**facts, **more, "rows": msgspec.to_builtins(rows)}
+    (RESULTS / f"{stamp}.json").write_text(json.dumps(result, indent=1))
+    picture.draw(result, RESULTS / f"{stamp}.svg")
     (RESULTS / f"{stamp}.md").write_text(text + "\n")
     print(text)
     return 0 if charged == asked and others.killed_lost == 0 else 1

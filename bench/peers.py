@@ -1,11 +1,14 @@
-"""What the gateway is compared with: nginx's `proxy_pass`, which does nothing but carry bytes, and the mock upstream itself."""
+"""What the gateway is compared with: nginx's `proxy_pass`, which does nothing but carry bytes, LiteLLM's proxy from the package
+registry where that is wished, and the mock upstream itself."""
 
+import json
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+import venv
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -66,11 +69,47 @@ def run_nginx(upstream: str) -> Iterator[Peer | None]:
             end(process)
 
 
-def _wait(port: int) -> None:
-    deadline = time.monotonic() + 15
+@contextmanager
+def run_litellm(upstream: str, models: Sequence[str]) -> Iterator[Peer | None]:
+    """LiteLLM's proxy without database and keys, in a virtual environment of its own that is kept for the next time.
+
+    None where it cannot be installed: the report then says so.
+    """
+    folder = ROOT / "bench" / "results" / "litellm"
+    if not (folder / "bin" / "litellm").exists():
+        print("installing LiteLLM into bench/results/litellm …", flush=True)
+        venv.create(folder, with_pip=True)
+        pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "litellm[proxy]"]
+        if subprocess.run(pip).returncode:
+            yield None
+            return
+    entries = [
+        {
+            "model_name": name,
+            "litellm_params": {"model": f"openai/{name}", "api_base": f"{upstream}/v1", "api_key": "sk-up"},
+        }
+        for name in models
+    ]
+    port = free_port()
+    config = folder / "config.yaml"  # JSON is YAML
+    config.write_text(json.dumps({"model_list": entries}))
+    command = [str(folder / "bin" / "litellm"), "--config", str(config), "--host", "127.0.0.1", "--port", str(port)]
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log)
+    try:
+        _wait(port, 120)
+        yield Peer("LiteLLM", port, process.pid)
+    except httpx.TransportError:
+        yield None
+    finally:
+        end(process)
+
+
+def _wait(port: int, patience_s: float = 15) -> None:
+    deadline = time.monotonic() + patience_s
     while True:
         try:
-            httpx.get(f"http://127.0.0.1:{port}/served", trust_env=False)
+            httpx.get(f"http://127.0.0.1:{port}/served", trust_env=False, timeout=patience_s)
             return
         except httpx.TransportError:
             if time.monotonic() > deadline:
