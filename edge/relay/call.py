@@ -4,6 +4,7 @@ authenticate -> model and group -> channel -> price -> hold -> attempt -> relay 
 """
 
 import asyncio
+import math
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -90,6 +91,7 @@ class Relay:
             httpx.AsyncClient(timeout=SIGN_IN_TIMEOUT_S, follow_redirects=False),
             file_bytes_max=config.max_file_download_mb << 20,
             file_s_max=config.user_content_request_timeout_s,
+            relay_proxy=config.relay_proxy,
         )
         self.facts: dict[int, frozenset[str]] = {}  # channel -> what its answers taught, until the channel is edited
         self.limiter = RateLimiter(hot.execute, hot.keys)
@@ -167,6 +169,7 @@ async def carry_out(live: LiveCall) -> None:
     deadline_ms = live.started_ms + relay.config.retry_deadline_s * 1000
     policy = RetryPolicy(1 + snapshot.options.retry_times, deadline_ms)
     last: neutral.UpstreamError | None = None
+    wait_s = 0  # as the last upstream asks for
     attempt = 0
     again: RoutedChannel | None = None
     while True:
@@ -198,7 +201,7 @@ async def carry_out(live: LiveCall) -> None:
             relay.health.succeeded(live.begun, live.request_id, first_ms, stream=live.stream, gone=gone)
             return
         except AttemptFailed as failed:
-            last = failed.error
+            last, wait_s = failed.error, math.ceil(failed.failure.retry_after_s)
             gone = live.gone or live.ended_by is not None
             failed.failure = relay.health.failed(
                 live.begun, failed.failure, last, snapshot.options, request_id=live.request_id, gone=gone
@@ -242,7 +245,7 @@ async def carry_out(live: LiveCall) -> None:
             relay.health.left(begun)
     if last is None:
         raise no_channel(live.group, wanted.model)
-    await live.fail(last)
+    await live.fail(last, wait_s)
 
 
 def _key_headers(live: LiveCall) -> dict[str, str]:

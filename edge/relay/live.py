@@ -281,7 +281,7 @@ class LiveCall:
         elif self.sending is not None:
             self.sending.cancel()
 
-    async def fail(self, error: neutral.UpstreamError) -> None:
+    async def fail(self, error: neutral.UpstreamError, retry_after_s: int = 0) -> None:
         """Every attempt failed: nothing is charged, the failure is recorded, the client learns the last reason."""
         status = error.status if 400 <= error.status <= 599 else 502
         if self.held and hasattr(self, "sent"):
@@ -297,7 +297,7 @@ class LiveCall:
             param=error.param or None,
             request_id=self.request_id,
         )
-        await self.head(status, "application/json", len(body))
+        await self.head(status, "application/json", len(body), retry_after_s)
         await self.end(body)
 
     async def _fail_in_stream(self, error: neutral.UpstreamError) -> None:

@@ -15,10 +15,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from edge.channels import RoutedChannel
+from edge.upstream.proxied import SCHEMES
 from schema.addresses import UrlRefused, UrlRules, read_target
 from schema.dialects.errors import DialectError
 from schema.dialects.files import Fetched
-from schema.dialects.providers.base import Call, Credential, KeyFormatError, NeedsFiles, Outgoing
+from schema.dialects.providers.base import Call, Credential, CredentialRequest, KeyFormatError, NeedsFiles, Outgoing
 from schema.guarded_fetch import FetchFailed, FetchLimits, GuardedFetcher
 
 TEXT_MODES = frozenset({"chat", "completion", "responses"})
@@ -69,8 +70,10 @@ def as_received(call: Call, sent: Outgoing, provider: str) -> Outgoing:
 class Preparer:
     """One per process."""
 
-    def __init__(self, http: httpx.AsyncClient, *, file_bytes_max: int, file_s_max: float) -> None:
-        self._http = http
+    def __init__(
+        self, http: httpx.AsyncClient, *, file_bytes_max: int, file_s_max: float, relay_proxy: str = ""
+    ) -> None:
+        self._http, self._relay_proxy = http, relay_proxy
         self._fetcher = GuardedFetcher()
         self._limits = FetchLimits(
             total_s=file_s_max,
@@ -163,7 +166,7 @@ class Preparer:
     async def _sign_in(self, key: tuple[str, str], channel: RoutedChannel, now_s: int) -> Credential:
         try:
             ask = channel.provider.credential_request(channel.view, now_s)
-            answer = await self._http.request(ask.method, ask.url, headers=list(ask.headers), content=ask.body)
+            answer = await self._ask(ask, str(channel.view.setting.get("proxy") or self._relay_proxy))
             credential = channel.provider.read_credential(answer.status_code, answer.content, now_s)
         except KeyFormatError:
             raise NotPrepared("the channel's key has a wrong form") from None
@@ -175,6 +178,15 @@ class Preparer:
         if len(self._credentials) > CREDENTIALS_MAX:
             self._credentials.popitem(last=False)
         return credential
+
+    async def _ask(self, ask: CredentialRequest, proxy: str) -> httpx.Response:
+        """Tokens live for an hour or more: a connection of its own through the channel's proxy costs nothing."""
+        if not proxy:
+            return await self._http.request(ask.method, ask.url, headers=list(ask.headers), content=ask.body)
+        if not proxy.startswith(SCHEMES):
+            raise NotPrepared("the channel's proxy cannot be used")
+        async with httpx.AsyncClient(proxy=proxy, timeout=self._http.timeout, trust_env=False) as http:
+            return await http.request(ask.method, ask.url, headers=list(ask.headers), content=ask.body)
 
     def forget(self, channel: RoutedChannel) -> None:
         """The provider refused the token: the next call signs in again."""

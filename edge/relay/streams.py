@@ -28,6 +28,9 @@ log = structlog.get_logger(__name__)
 STREAM_TIMEOUT = neutral.UpstreamError(
     "The upstream stopped sending in the middle of its answer.", "upstream_error", "stream_timeout", status=504
 )
+STREAM_BROKEN = neutral.UpstreamError(
+    "The upstream broke off its answer.", "upstream_error", "stream_broken", status=502
+)
 _END_MARKS = {
     "openai": (b"data: [DONE]", b"data:[DONE]"),
     "completions": (b"data: [DONE]", b"data:[DONE]"),
@@ -83,6 +86,9 @@ async def pass_stream(live: "LiveCall", answer: UpstreamAnswer) -> None:
     if broken is not None and not watch.ended:
         facts = StreamContext(id=live.request_id, model=live.wanted.model, created_s=live.started_ms // 1000)
         rest = get_dialect(live.dialect).event_writer(facts).error(broken)
+    elif cut and not complete and live.dialect in ("claude", "responses"):
+        facts = StreamContext(id=live.request_id, model=live.wanted.model, created_s=live.started_ms // 1000)
+        rest = get_dialect(live.dialect).event_writer(facts).error(STREAM_BROKEN)
     elif not watch.ended and live.dialect in ("openai", "completions"):
         rest += b"data: [DONE]\n\n"
     elif live.wanted.include_usage and not watch.usage_shown and live.dialect in ("openai", "completions"):

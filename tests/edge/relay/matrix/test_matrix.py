@@ -162,6 +162,8 @@ async def check_error(gateway: Gateway, sdk: Client, provider: str, stream: bool
     said = str(raised.value)
     assert "standin" not in said, said
     assert "127.0.0.1" not in said
+    if PROVIDERS[provider].error != 200 and provider != "xunfei":
+        assert sdk.retry_after == "7"
     record = await gateway.record(sdk.request_id)
     assert record.quota == 0
 

@@ -65,6 +65,12 @@ async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tup
         yield system, standin
 
 
+def serving_process(system: System) -> psutil.Process:
+    """The server's worker: its parent only watches it."""
+    (worker,) = [one for one in psutil.Process(system.edges[0].pid).children(recursive=True) if one.num_threads() > 1]
+    return worker
+
+
 class Soak:
     def __init__(self, system: System) -> None:
         self.system = system
@@ -100,6 +106,8 @@ class Soak:
             self.whole[request_id] = provider
         else:
             self.parted.add(request_id)
+            if (client, provider) == ("claude", "anthropic"):
+                assert b"event: error" in heard, heard[-300:]
 
     async def records(self) -> dict[str, UsageRecord]:
         key = Keys(PARTITIONS).usage(1)
@@ -111,7 +119,7 @@ class Soak:
 
 async def test_soak(running: tuple[System, Standin]) -> None:
     system, standin = running
-    edge = psutil.Process(system.edges[0].pid)
+    edge = serving_process(system)
     soak = Soak(system)
     seen: dict[str, UsageRecord] = {}
 
