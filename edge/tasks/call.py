@@ -85,9 +85,9 @@ class TaskCall:
         forwarded = headers.get(b"x-forwarded-for", b"").decode("latin-1")
         return find_client(peer[0] if peer else "", forwarded, config.trusted_proxies, named.decode("latin-1"))
 
-    async def raw_body(self) -> bytes:
-        """Raises Refused."""
-        bytes_max = self.relay.config.max_request_body_mb << 20
+    async def raw_body(self, bytes_max: int = 0) -> bytes:
+        """`bytes_max` 0: as large as any call's. Raises Refused."""
+        bytes_max = bytes_max or self.relay.config.max_request_body_mb << 20
         return unpack(await self.relay.readers.read(self.receive, self.headers, bytes_max), self.headers, bytes_max)
 
     async def body(self) -> dict[str, Any]:

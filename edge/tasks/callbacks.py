@@ -9,7 +9,7 @@ import hmac
 import re
 from typing import TYPE_CHECKING
 
-from sqlalchemy import false, update
+from sqlalchemy import ColumnElement, update
 
 from edge.channels import RoutedChannel
 from edge.tasks.call import Answer, TaskCall, read_json
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from schema.config import Config
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
-CALLBACK_BYTES_MAX = 256 * 1024  # read of a body; more is not looked at
+CALLBACK_BYTES_MAX = 1 << 20  # of a body; a task with all its buttons has some kilobytes
 
 
 def proof_of(config: "Config", task_key: str) -> str:
@@ -51,12 +51,11 @@ async def take_callback(call: TaskCall) -> Answer:
     if row is None:
         meters.count("task_callbacks_total", "rejected")
         raise TaskRefused("midjourney_task_not_found")
-    body = read_json(await call.raw_body(), "mj")
+    body = read_json(await call.raw_body(CALLBACK_BYTES_MAX), "mj")
     told = text(body.get("id"))
-    named = row["upstream_id"]
-    if row["status"] == "SUBMITTING" and not named and _ID.fullmatch(told):
-        named = told
-    await _look_now(call, AsyncTask.id == row["id"], upstream_id=named)
+    await _look_now(call, AsyncTask.id == row["id"])
+    if row["status"] == "SUBMITTING" and _ID.fullmatch(told):
+        await _name(call, row["id"], told)
     meters.count("task_callbacks_total", "accepted")
     return Answer(200, b"")
 
@@ -78,13 +77,15 @@ async def take_notice(call: TaskCall) -> Answer:
     return Answer(200, b"")
 
 
-async def _look_now(call: TaskCall, *where: object, upstream_id: str | None = None) -> None:
+async def _look_now(call: TaskCall, *where: ColumnElement[bool]) -> None:
     """Only the time of the next look moves: no state, no money, and nothing of a task that has ended."""
-    values: dict[str, object] = {"next_poll_at": call.now_ms()}
-    if upstream_id is not None:
-        values["upstream_id"] = upstream_id
-    open_ones = AsyncTask.status.in_([*OPEN, EXPIRED])
+    open_ones = (AsyncTask.status.in_([*OPEN, EXPIRED]), AsyncTask.late_success.is_(False))
     async with call.tasks.engine.begin() as db:
-        await db.execute(
-            update(AsyncTask).where(*where, open_ones, AsyncTask.late_success == false()).values(**values)  # type: ignore[arg-type]
-        )
+        await db.execute(update(AsyncTask).where(*where, *open_ones).values(next_poll_at=call.now_ms()))
+
+
+async def _name(call: TaskCall, task_id: int, upstream_id: str) -> None:
+    """The id of a submit without an answer; one that was answered meanwhile keeps the id of its answer."""
+    unanswered = (AsyncTask.id == task_id, AsyncTask.status == "SUBMITTING", AsyncTask.upstream_id == "")
+    async with call.tasks.engine.begin() as db:
+        await db.execute(update(AsyncTask).where(*unanswered).values(upstream_id=upstream_id))

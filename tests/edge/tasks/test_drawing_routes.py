@@ -223,3 +223,31 @@ async def test_a_hook_is_not_passed_on_unless_the_operator_wishes(bed):
     await bed.set_channel(1, setting='{"mj_callback":false}')
     await bed.imagine("x --fast", notifyHook="https://client.example.com/hook", accountFilter={"modes": ["FAST"]})
     assert bed.upstream.requests[-1][3] == {"prompt": "x ", "accountFilter": {"modes": ["FAST"]}}
+
+
+async def test_a_call_back_that_comes_while_the_answer_is_stored_does_not_rename_the_task(bed, monkeypatch):
+    from edge.tasks import callbacks
+
+    await bed.set_options(MjNotifyEnabled="true")
+    asked, answered = asyncio.Event(), asyncio.Event()
+    real = callbacks.find_task
+
+    async def slow(engine, *where):
+        row = await real(engine, *where)
+        asked.set()
+        await answered.wait()
+        return row
+
+    monkeypatch.setattr(callbacks, "find_task", slow)
+    bed.upstream.latency_s = 0.3
+    submit = asyncio.create_task(bed.imagine())
+    while not (rows := await bed.rows(AsyncTask)):
+        await asyncio.sleep(0.01)
+    path = f"/mj/notify/{rows[0].task_key}/{proof_of(bed.edge.config, rows[0].task_key)}"
+    call_back = asyncio.create_task(bed.http.post(path, json={"id": "another", "status": "FAILURE"}))
+    await asked.wait()  # it has seen the task without an answer
+    answer = await submit
+    answered.set()
+    assert (await call_back).status_code == 200
+    row = await bed.task()
+    assert (row.upstream_id, row.status, row.billing_state) == (answer["result"], "SUBMITTED", "settled")
