@@ -161,6 +161,20 @@ async def test_the_dashboard_joins_the_predecessors_hours_with_our_totals(open_s
         ) == ours + 41 * 50
 
 
+async def test_one_call_of_a_wrong_clock_does_not_make_the_first_pass_walk_through_the_years(open_shop):
+    shop = await open_shop()
+    row = {**cells(1)[0], "user_id": 1, "channel_id": 1, "model": "m", "group": ""}
+    rows = [{**row, "hour": 0}, {**row, "hour": FIRST}, {**row, "hour": NOW // HOUR_S * HOUR_S - 3 * HOUR_S}]
+    async with shop.services.engine.begin() as db:
+        await db.execute(insert(UsageHourly), rows)
+    began = time.monotonic()
+    assert await advance(shop.services.engine, NOW) < 1_000
+    assert time.monotonic() - began < 20
+    assert await find_wrong_days(shop.services.engine) == []
+    async with shop.services.engine.connect() as db:
+        assert await usage_sums.sum_quota(db, Asked(), 0, NOW) == 3 * row["quota"]
+
+
 SEED = """INSERT INTO mx_usage_hourly (hour, user_id, token_id, channel_id, model, "group", calls, quota, prompt_tokens)
     SELECT {first} + (i % {hours}) * 3600, 1 + i % 500, i, 1 + i % 50, 'm' || i % 20, '', 1, 5, 10
     FROM generate_series(1, {rows}) AS g(i)"""
