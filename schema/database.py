@@ -151,7 +151,7 @@ def _go_seconds(text: str) -> float:
     return sum(float(number) * units[unit] for number, unit in parts) if parts else 10.0
 
 
-class DatabaseAway(Exception):
+class DatabaseAway(SQLAlchemyError):
     """The database refused, broke off, or did not answer in time: what was asked may be asked again."""
 
 

@@ -8,6 +8,9 @@ from datetime import UTC, datetime
 import msgspec
 import structlog
 from blacksheep import Application, Content, Request, Response, Router
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+from sqlalchemy.exc import InterfaceError, OperationalError
 
 from edge.console import (
     accounts,
@@ -52,6 +55,7 @@ from edge.services import Services
 
 log = structlog.get_logger(__name__)
 
+AWAY = (OperationalError, InterfaceError, RedisConnectionError, RedisTimeoutError, OSError, TimeoutError)
 ROUTES: tuple[Route, ...] = (
     *content.ROUTES,
     *setup.ROUTES,
@@ -157,6 +161,10 @@ def _add(app: Application, services: Services, route: Route) -> None:
             response = await _serve(services, route, request)
         except Refusal as refusal:
             response, refused = _refuse(refusal), refusal.status
+        except AWAY as error:
+            log.warning("console_without_server", route=f"{route.method} {route.path}", error=type(error).__name__)
+            message = "The database or Redis cannot be reached at the moment; please try again."
+            response, refused = _refuse(Refusal("temporarily_unavailable", message, status=503)), 503
         except Exception:
             log.exception("console_failed", route=f"{route.method} {route.path}", request_id=request_id)
             response, refused = _refuse(Refusal("internal_error", "Something went wrong here.", status=500)), 500

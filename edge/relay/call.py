@@ -41,7 +41,6 @@ from edge.upstream.http1 import Http1Client
 from edge.upstream.proxied import ProxiedClient
 from schema.addresses import Address
 from schema.config import Config
-from schema.database import DatabaseAway
 from schema.dialects import neutral
 from schema.dialects.errors import DialectError
 from schema.ledger.hot import HotLedger
@@ -119,7 +118,7 @@ class Relay:
         except (*REFUSES, SpoolError):
             refusal = away("The ledger")
             await call.refuse(refusal.status, refusal.code, refusal.message, 1)
-        except (DatabaseAway, SQLAlchemyError):
+        except SQLAlchemyError:  # DatabaseAway as well
             refusal = away("The database")
             await call.refuse(refusal.status, refusal.code, refusal.message, 1)
         except Exception as error:

@@ -4,7 +4,7 @@ loses writes. Calls are answered or refused with 503, everything recovers alone,
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -55,11 +55,29 @@ async def wired(tmp_path_factory: pytest.TempPathFactory, postgres_server: str) 
             yield Wired(system, sql, valkey)
 
 
+@pytest.fixture(autouse=True)
+def whole_again(wired: Wired) -> Iterator[None]:
+    """A test that fails leaves no cut wire to the next one."""
+    yield
+    for wire in (wired.sql, wired.valkey):
+        wire.heal()
+        wire.delay_s = 0.0
+
+
 async def _in_books(wired: Wired, since: set[str], load_answered: set[str], broken: int) -> None:
     """What was answered since then is charged once, and of the rest only calls that a client began."""
     await wired.system.check_books(since | load_answered, others=True)
     extra = set(await wired.system.charged()) - since - load_answered
     assert len(extra) <= broken, f"{len(extra)} charged calls that nobody saw, {broken} broke off"
+
+
+async def _console_says_so(wired: Wired) -> None:
+    """People are told at once, in one sentence."""
+    async with wired.system.client() as http:
+        account = {"username": "user1", "password": "some password"}
+        answer = await http.post("/api/user/login", json=account, headers={"authorization": ""})
+    assert answer.status_code == 503, answer.text
+    assert answer.json()["code"] in ("temporarily_unavailable", "limiter_unavailable") and answer.json()["message"]
 
 
 async def test_connections_reset_at_random_moments(wired: Wired):
@@ -85,6 +103,7 @@ async def test_calls_go_on_without_sql(wired: Wired):
         away_s = time.monotonic()
         while time.monotonic() < away_s + DEAD_S:
             await load.more(1)
+        await _console_says_so(wired)
         wired.sql.heal()
         await load.more(CLIENTS)
     assert (load.refused, load.broken) == ([], 0)
@@ -137,6 +156,7 @@ async def test_redis_is_half_open(wired: Wired):
             return load.refused.count(503) > 3
 
         await until(refusing, "calls wait for a server that is not there", within_s=20)
+        await _console_says_so(wired)
         wired.valkey.heal()
         await load.more(CLIENTS * 3)
     assert set(load.refused) <= {503}
