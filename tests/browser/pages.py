@@ -1,0 +1,11 @@
+"""Every address of the UI and who may open it."""
+
+PUBLIC = ("/", "/login", "/register", "/reset", "/pricing", "/about")
+USER_PAGES = (
+    "/console", "/console/tokens", "/console/logs", "/console/topup", "/console/midjourney", "/console/tasks",
+    "/console/playground", "/console/personal", "/chat", "/chat2link",
+)  # fmt: skip
+ADMIN_PAGES = (
+    "/console/health", "/console/health/4", "/console/channels", "/console/users", "/console/redemptions",
+)  # fmt: skip
+ROOT_PAGES = ("/console/settings",)
