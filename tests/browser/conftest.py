@@ -1,9 +1,15 @@
-"""One Chromium, one seeded gateway and one mock provider for all browser tests of a session."""
+"""One Chromium, one seeded gateway and one mock provider for all browser tests of a session.
+
+Playwright's blocking calls run an event loop in their thread; that thread is one of our own, so that the tests of other
+folders find none running in theirs.
+"""
 
 import os
 import shutil
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -14,7 +20,16 @@ from tests.browser.gateway import ROOT, UI, Gateway, running_gateway
 from tests.browser.seed import seed, seed_live_health
 from tests.browser.upstream import running_upstream
 
+_thread = ThreadPoolExecutor(1, "playwright")
 SOURCES = ("src", "public", "index.html", "vite.config.ts", "package-lock.json")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool:
+    """Run a test of this folder in Playwright's thread."""
+    names = pyfuncitem._fixtureinfo.argnames
+    _thread.submit(pyfuncitem.obj, **{name: pyfuncitem.funcargs[name] for name in names}).result()
+    return True
 
 
 def _newest(path: Path) -> float:
@@ -37,8 +52,9 @@ def built_ui() -> Path:
 
 @pytest.fixture(scope="session")
 def browser(built_ui: Path) -> Iterator[Browser]:
-    with running_browser() as found:
-        yield found
+    held = ExitStack()
+    yield _thread.submit(held.enter_context, running_browser()).result()
+    _thread.submit(held.close).result()
 
 
 @pytest.fixture(scope="session")

@@ -88,6 +88,7 @@ def seed(gateway: Gateway, upstream: str) -> None:
         _channels(db, now, upstream, dice)
         _tokens(db, now)
         _calls(db, now, dice)
+        _books(db, now)
         _money(db, now, dice)
         _tasks(db, now, dice)
         _health_spans(db, now, dice)
@@ -130,11 +131,6 @@ def _accounts(db: Connection, now: int, dice: random.Random) -> None:
                 created_at=now - DAYS * DAY, last_login_at=now - number * HOUR,
             )
         )  # fmt: skip
-        db.execute(
-            insert(LedgerEntry).values(
-                kind="opening", reference=f"user:{number}", user_id=number, delta=quota, at_ms=(now - DAYS * DAY) * 1000
-            )
-        )
 
 
 def _channels(db: Connection, now: int, upstream: str, dice: random.Random) -> None:
@@ -410,6 +406,19 @@ def _sums(db: Connection, rows: list[dict[str, Any]], now: int) -> None:
             db.execute(table.__table__.update().where(table.id == number).values(used_quota=quota))
 
 
+def _books(db: Connection, now: int) -> None:
+    """The ledger behind the balances, so that reconciliation finds nothing."""
+    at_ms = (now - DAYS * DAY) * 1000
+    rows: list[dict[str, Any]] = []
+    for user, quota, used in db.execute(select(User.id, User.quota, User.used_quota)).all():
+        rows.append({"kind": "opening", "reference": f"user:{user}", "user_id": user, "delta": quota + used})
+        rows.append({"kind": "settle", "reference": f"seed:{user}", "user_id": user, "delta": -used})
+    for token, user, left in db.execute(select(Token.id, Token.user_id, Token.remain_quota)).all():
+        opening = {"kind": "opening", "reference": f"token:{token}", "user_id": user, "delta": 0}
+        rows.append({**opening, "token_id": token, "token_delta": left})
+    db.execute(insert(LedgerEntry), [{"token_id": 0, "token_delta": 0, "at_ms": at_ms, **row} for row in rows])
+
+
 def _other_rows(now: int) -> list[dict[str, Any]]:
     base = {
         "quota": 0,
@@ -488,7 +497,7 @@ def _tasks(db: Connection, now: int, dice: random.Random) -> None:
                 "submit_time": start,
                 "start_time": start + 2000,
                 "finish_time": start + 48_000 if status in ("SUCCESS", "FAILURE") else 0,
-                "image_url": "/logo.svg" if status == "SUCCESS" else "",
+                "image_url": "",
                 "status": status,
                 "progress": {"SUCCESS": "100%", "IN_PROGRESS": f"{dice.randint(10, 90)}%"}.get(status, "0%"),
                 "fail_reason": "The prompt was refused by the moderator" if status == "FAILURE" else "",

@@ -22,7 +22,11 @@ def serious_violations(page: Page) -> list[str]:
     if not page.evaluate("'axe' in window"):
         page.evaluate((UI / "node_modules" / "axe-core" / "axe.min.js").read_text())
     found = page.evaluate(f"axe.run(document, {json.dumps(RULES)})")["violations"]
-    return [f"{one['id']}: {one['help']}: {one['nodes'][0]['html'][:200]} {one['nodes'][0].get('failureSummary', '')[:200]}" for one in found if one["impact"] in SERIOUS]
+    return [
+        f"{one['id']}: {one['help']}: {one['nodes'][0]['html'][:200]} {one['nodes'][0].get('failureSummary', '')[:200]}"
+        for one in found
+        if one["impact"] in SERIOUS
+    ]
 
 
 def missing_texts(page: Page) -> list[str]:
@@ -78,7 +82,7 @@ MENUS = {
 def test_each_role_sees_its_menu_and_no_more(browser: Browser, site: Gateway, user: str) -> None:
     with visiting(browser, site.address, user, PASSWORD) as visit:
         page = visit.go("/console")
-        names = page.get_by_role("navigation").get_by_role("link").all_inner_texts()
+        names = page.get_by_role("navigation", name="Main navigation").get_by_role("link").all_inner_texts()
         assert [name.strip() for name in names] == MENUS[user]
         for path in (*ADMIN_PAGES, *ROOT_PAGES):
             allowed = user == ROOT or (user == ADMIN and path in ADMIN_PAGES)
@@ -120,5 +124,9 @@ def test_theme_and_language_change_at_once_and_stay(browser: Browser, site: Gate
 def _quiet(site: Gateway) -> Iterator[None]:
     """The gateway itself must not have met an unexpected error while its pages were shown."""
     yield
-    errors = [line for line in site.log.read_text(errors="replace").splitlines() if '"level": "error"' in line or "Traceback" in line]
+    errors = [
+        line
+        for line in site.log.read_text(errors="replace").splitlines()
+        if '"level": "error"' in line or "Traceback" in line
+    ]
     assert errors == []

@@ -30,16 +30,24 @@ export const theme = createTheme({
   },
 });
 
+const HUES = ["red", "pink", "grape", "violet", "indigo", "blue", "cyan", "teal", "green", "lime", "yellow", "orange", "medusa"];
+/** Text of light badges and buttons: dark enough on their tint for WCAG AA. */
+const tinted = (mix: (hue: string) => string) => Object.fromEntries(HUES.map((hue) => [`--mantine-color-${hue}-light-color`, mix(hue)]));
+
 /** Surfaces and lines of ours in place of Mantine's greys; the names --surface, --line … are set in styles/app.css. */
 export const cssVariables: CSSVariablesResolver = () => ({
   variables: {},
   light: {
+    ...tinted((hue) => `color-mix(in srgb, var(--mantine-color-${hue}-9) 66%, black)`),
+    "--mantine-color-gray-light-color": "#3c4657",
     "--mantine-color-body": "#ffffff",
     "--mantine-color-dimmed": "#5b6475",
     "--mantine-color-default-border": "#dfe3ea",
     "--mantine-color-text": "#1b2230",
   },
   dark: {
+    ...tinted((hue) => `var(--mantine-color-${hue}-2)`),
+    "--mantine-color-gray-light-color": "#c3cbda",
     "--mantine-color-body": "#121823",
     "--mantine-color-dimmed": "#9aa4b8",
     "--mantine-color-default-border": "#2a3343",

@@ -87,8 +87,9 @@ function AccountMenu() {
   return (
     <Menu position="bottom-end" width={220} shadow="md">
       <Menu.Target>
-        <UnstyledButton className={classes.account} aria-label={t("app.account.menu", { name })}>
+        <UnstyledButton className={classes.account}>
           <Avatar size={30} radius="xl" color="medusa" variant="filled" name={name} alt="" />
+          <span className="visually-hidden">{t("app.account.menu", { name })}</span>
         </UnstyledButton>
       </Menu.Target>
       <Menu.Dropdown>
@@ -163,7 +164,7 @@ export function ConsoleShell() {
       </AppShell.Header>
       <AppShell.Navbar className={classes.navbar} p={collapsed ? 8 : 12}>
         <Group h={40} mb="sm" px={collapsed ? 8 : 6} justify="space-between" wrap="nowrap">
-          <UnstyledButton component={Link} to="/" style={{ minWidth: 0 }} aria-label={t("app.home")}>
+          <UnstyledButton component={Link} to="/" style={{ minWidth: 0 }}>
             <Logo nameShown={!collapsed || opened} size={collapsed && !opened ? 32 : 28} />
           </UnstyledButton>
           <Burger opened={opened} onClick={toggle} hiddenFrom="sm" size="sm" aria-label={t("app.menu")} />

@@ -28,7 +28,7 @@ export function PublicShell() {
         <Container size="xl" h="100%">
           <Group h="100%" justify="space-between" wrap="nowrap">
             <Group gap="xl" wrap="nowrap" style={{ minWidth: 0 }}>
-              <Link to="/" className={classes.plain} aria-label={t("app.home")}>
+              <Link to="/" className={classes.plain}>
                 <Logo />
               </Link>
               <Group component="nav" aria-label={t("app.navLabel")} gap="lg" visibleFrom="sm">

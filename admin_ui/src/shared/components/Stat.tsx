@@ -5,6 +5,8 @@ import type { ReactNode } from "react";
 import { useTranslation } from "react-i18next";
 import { useFormat } from "@/shared/format/useFormat";
 
+const CHANGE_SHOWN = 0.0005; // less would be written as 0 %
+
 interface StatProps {
   label: string;
   value: ReactNode;
@@ -18,7 +20,7 @@ export function Stat({ label, value, hint, change, goodWhen, loading = false, co
   const { t } = useTranslation();
   const format = useFormat();
   const up = (change ?? 0) > 0;
-  const tone = !change || !goodWhen ? "dimmed" : up === (goodWhen === "up") ? "teal" : "red";
+  const tone = !change || !goodWhen ? "dimmed" : up === (goodWhen === "up") ? "var(--good)" : "var(--bad)";
   return (
     <Box style={{ minWidth: 0 }}>
       <Text size="xs" c="dimmed" fw={500} truncate>
@@ -31,7 +33,7 @@ export function Stat({ label, value, hint, change, goodWhen, loading = false, co
           <Text size="xl" fw={650} className="num" lts="-0.02em" {...(color ? { c: color } : {})} style={{ whiteSpace: "nowrap" }}>
             {value}
           </Text>
-          {change !== undefined && change !== null && Number.isFinite(change) && (
+          {change !== undefined && change !== null && Number.isFinite(change) && Math.abs(change) >= CHANGE_SHOWN && (
             <Text size="xs" fw={600} c={tone} className="num" title={t("shared.stat.before")} style={{ display: "inline-flex", alignItems: "center", whiteSpace: "nowrap" }}>
               {up ? <IconArrowUpRight size={13} aria-hidden /> : <IconArrowDownRight size={13} aria-hidden />}
               {format.percent(Math.abs(change), 1)}

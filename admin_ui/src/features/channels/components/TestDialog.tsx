@@ -49,7 +49,7 @@ export function TestDialog({ channel, onClose }: { channel: Channel; onClose: ()
                     <Table.Td>
                       <Text size="sm">{model}</Text>
                       {result && result !== "running" && !result.success && (
-                        <Text size="xs" c="red">
+                        <Text size="xs" c="var(--bad)">
                           {result.message}
                         </Text>
                       )}

@@ -102,22 +102,22 @@ export default function ChannelsPage() {
 
   const columns = useMemo<Column<Channel>[]>(
     () => [
-      { id: "id", header: "ID", width: 54, cell: (c) => <Text size="sm" c="dimmed">{c.id}</Text>, sortable: true },
+      { id: "id", header: "ID", width: 48, cell: (c) => <Text size="sm" c="dimmed">{c.id}</Text>, sortable: true },
       {
-        id: "name", header: t("channels.field.name"), width: 190, fixed: true, phone: "title",
+        id: "name", header: t("channels.field.name"), width: 176, fixed: true, phone: "title",
         cell: (c) => (
           <div style={{ minWidth: 0 }}>
             <UnstyledButton onClick={() => setEditing({ id: c.id })} style={{ fontWeight: 600, fontSize: 13.5, maxWidth: "100%", overflow: "hidden", textOverflow: "ellipsis", whiteSpace: "nowrap", display: "block" }}>
               {c.name}
             </UnstyledButton>
-            {c.tag && <Text size="xs" c="dimmed" truncate>{c.tag}</Text>}
+            <Text size="xs" c="dimmed" truncate>{channelTypeName(c.type)}{c.tag ? ` · ${c.tag}` : ""}</Text>
           </div>
         ),
       },
-      { id: "type", header: t("channels.field.type"), width: 140, cell: (c) => <Badge color={channelTypeColor(c.type)}>{channelTypeName(c.type)}</Badge> },
-      { id: "status", header: t("channels.column.status"), width: 136, cell: (c) => <ChannelStatus channel={c} /> },
+      { id: "type", header: t("channels.field.type"), width: 140, hidden: true, cell: (c) => <Badge color={channelTypeColor(c.type)}>{channelTypeName(c.type)}</Badge> },
+      { id: "status", header: t("channels.column.status"), width: 132, cell: (c) => <ChannelStatus channel={c} /> },
       {
-        id: "models", header: t("channels.field.models"), width: 116,
+        id: "models", header: t("channels.field.models"), width: 112,
         cell: (c) => {
           const list = splitList(c.models);
           return (
@@ -129,11 +129,11 @@ export default function ChannelsPage() {
           );
         },
       },
-      { id: "groups", header: t("channels.field.groups"), width: 136, cell: (c) => <Group gap={4}>{splitList(c.group).map((g) => <Badge key={g} color={g === "vip" || g === "pro" ? "yellow" : "gray"}>{g}</Badge>)}</Group> },
-      { id: "response_time", header: t("channels.column.responseTime"), width: 106, cell: (c) => <ResponseTime channel={c} /> },
-      { id: "used_quota", header: t("channels.column.used"), width: 92, align: "right", cell: (c) => format.quota(c.used_quota) },
+      { id: "groups", header: t("channels.field.groups"), width: 112, cell: (c) => <Group gap={4}>{splitList(c.group).map((g) => <Badge key={g} color={g === "vip" || g === "pro" ? "yellow" : "gray"}>{g}</Badge>)}</Group> },
+      { id: "response_time", header: t("channels.column.responseTime"), width: 98, cell: (c) => <ResponseTime channel={c} /> },
+      { id: "used_quota", header: t("channels.column.used"), width: 80, align: "right", cell: (c) => format.quota(c.used_quota) },
       {
-        id: "balance", header: t("channels.column.balance"), width: 88, align: "right",
+        id: "balance", header: t("channels.column.balance"), width: 82, align: "right",
         cell: (c) => (
           <Tooltip label={c.balance_updated_time ? t("channels.balanceAt", { time: format.time(c.balance_updated_time) }) : t("channels.action.balance")}>
             <UnstyledButton fz={13.5} onClick={() => balance.mutate(c.id)} aria-label={t("channels.action.balance")}>
@@ -142,8 +142,8 @@ export default function ChannelsPage() {
           </Tooltip>
         ),
       },
-      { id: "priority", header: t("channels.field.priority"), width: 96, cell: (c) => <InlineNumber label={t("channels.priorityOf", { name: c.name })} value={c.priority ?? 0} onSave={(priority) => save(c, { priority })} /> },
-      { id: "weight", header: t("channels.field.weight"), width: 96, cell: (c) => <InlineNumber label={t("channels.weightOf", { name: c.name })} min={0} value={c.weight ?? 0} onSave={(weight) => save(c, { weight })} /> },
+      { id: "priority", header: t("channels.field.priority"), width: 86, cell: (c) => <InlineNumber label={t("channels.priorityOf", { name: c.name })} value={c.priority ?? 0} onSave={(priority) => save(c, { priority })} /> },
+      { id: "weight", header: t("channels.field.weight"), width: 82, cell: (c) => <InlineNumber label={t("channels.weightOf", { name: c.name })} min={0} value={c.weight ?? 0} onSave={(weight) => save(c, { weight })} /> },
     ],
     // eslint-disable-next-line react-hooks/exhaustive-deps
     [t, format],
@@ -205,7 +205,7 @@ export default function ChannelsPage() {
         onSelect={setSelected}
         onOpen={(row) => setEditing({ id: row.id })}
         dimmed={(row) => row.status !== 1}
-        actionsWidth={116}
+        actionsWidth={108}
         rowActions={(channel) => (
           <Group gap={2} wrap="nowrap" justify="flex-end">
             <Tooltip label={t("channels.action.test")}>

@@ -64,7 +64,7 @@ export default function HealthPage() {
 
   const columns: Column<ChannelHealth>[] = [
     {
-      id: "state", header: t("health.column.state"), width: 118, fixed: true,
+      id: "state", header: t("health.column.state"), width: 108, fixed: true,
       cell: (row) => (
         <Group gap={4}>
           <HealthBadge state={row.state} {...(row.disabled_reason ? { hint: [row.disabled_at ? format.time(row.disabled_at) : "", row.disabled_reason].filter(Boolean).join(" · ") } : {})} />
@@ -74,7 +74,7 @@ export default function HealthPage() {
       ),
     },
     {
-      id: "name", header: t("health.column.channel"), width: 172, fixed: true, sortable: true, phone: "title",
+      id: "name", header: t("health.column.channel"), width: 164, fixed: true, sortable: true, phone: "title",
       cell: (row) => (
         <div style={{ minWidth: 0 }}>
           <Link to={`/console/health/${row.channel_id}`} style={{ color: "inherit", fontWeight: 600, textDecoration: "none" }}>
@@ -86,16 +86,16 @@ export default function HealthPage() {
         </div>
       ),
     },
-    { id: "success", header: t("health.column.success"), width: 86, align: "right", sortable: true, cell: (row) => (row.success_ratio === null ? "–" : <Text size="sm" fw={600} className="num" c={row.success_ratio < 0.9 ? "red" : undefined}>{format.percent(row.success_ratio, 2)}</Text>) },
-    { id: "spark", header: t("health.column.traffic"), width: 128, cell: (row) => <Sparkline width={108} ok={row.sparkline.ok} failed={row.sparkline.failed} label={t("health.sparkline", { calls: format.number(row.calls), failures: format.number(row.failures) })} /> },
-    { id: "latency", header: t("health.column.latency"), width: 124, align: "right", sortable: true, cell: (row) => <Pair value={row.latency_ms} /> },
-    { id: "ttft", header: t("health.column.ttft"), width: 124, align: "right", sortable: true, cell: (row) => <Pair value={row.ttft_ms} /> },
-    { id: "rate", header: t("health.column.rate"), width: 84, align: "right", sortable: true, cell: (row) => <><Text size="sm" className="num">{format.number(row.rpm)}</Text><Text size="xs" c="dimmed" className="num">{format.compact(row.tpm)}</Text></> },
-    { id: "errors", header: t("health.column.errors"), width: 96, cell: (row) => <ErrorBar errors={row.errors} /> },
-    { id: "spend", header: t("health.column.spend"), width: 80, align: "right", sortable: true, cell: (row) => format.quota(row.quota) },
+    { id: "success", header: t("health.column.success"), width: 82, align: "right", sortable: true, cell: (row) => (row.success_ratio === null ? "–" : <Text size="sm" fw={600} className="num" c={row.success_ratio < 0.9 ? "var(--bad)" : undefined}>{format.percent(row.success_ratio, 2)}</Text>) },
+    { id: "spark", header: t("health.column.traffic"), width: 120, cell: (row) => <Sparkline width={100} ok={row.sparkline.ok} failed={row.sparkline.failed} label={t("health.sparkline", { calls: format.number(row.calls), failures: format.number(row.failures) })} /> },
+    { id: "latency", header: t("health.column.latency"), width: 120, align: "right", sortable: true, cell: (row) => <Pair value={row.latency_ms} /> },
+    { id: "ttft", header: t("health.column.ttft"), width: 120, align: "right", sortable: true, cell: (row) => <Pair value={row.ttft_ms} /> },
+    { id: "rate", header: t("health.column.rate"), width: 88, align: "right", sortable: true, cell: (row) => <><Text size="sm" className="num">{format.number(row.rpm)}</Text><Text size="xs" c="dimmed" className="num">{format.compact(row.tpm)}</Text></> },
+    { id: "errors", header: t("health.column.errors"), width: 92, cell: (row) => <ErrorBar errors={row.errors} /> },
+    { id: "spend", header: t("health.column.spend"), width: 74, align: "right", sortable: true, cell: (row) => format.quota(row.quota) },
     {
-      id: "balance", header: t("health.column.balance"), width: 86, align: "right", sortable: true,
-      cell: (row) => (row.balance ? <><Text size="sm" className="num">${format.number(row.balance, 2)}</Text>{row.days_left !== null && <Text size="xs" c={row.days_left < 3 ? "red" : "dimmed"}>{t("health.daysLeft", { count: Math.floor(row.days_left) })}</Text>}</> : "–"),
+      id: "balance", header: t("health.column.balance"), width: 96, align: "right", sortable: true,
+      cell: (row) => (row.balance ? <><Text size="sm" className="num">${format.number(row.balance, 2)}</Text>{row.days_left !== null && <Text size="xs" truncate c={row.days_left < 3 ? "var(--bad)" : "dimmed"}>{t("health.daysLeft", { count: Math.floor(row.days_left) })}</Text>}</> : "–"),
     },
     { id: "priority", header: t("health.column.priority"), width: 96, hidden: true, cell: (row) => <InlineNumber label={t("health.priorityOf", { name: row.name })} value={row.priority} onSave={(priority) => actions.set(row, { priority })} /> },
     { id: "weight", header: t("health.column.weight"), width: 96, hidden: true, cell: (row) => <InlineNumber label={t("health.weightOf", { name: row.name })} min={0} value={row.weight} onSave={(weight) => actions.set(row, { weight })} /> },
@@ -124,7 +124,7 @@ export default function HealthPage() {
           <Stat label={t("health.total.latency")} loading={overview.isPending} value={ms(totals?.latency_ms_p95)} change={changeRatio(totals?.latency_ms_p95, before?.latency_ms_p95)} goodWhen="down" />
           <Stat label={t("health.total.ttft")} loading={overview.isPending} value={ms(totals?.ttft_ms_p95)} change={changeRatio(totals?.ttft_ms_p95, before?.ttft_ms_p95)} goodWhen="down" />
           <Stat label={t("health.total.spend")} loading={overview.isPending} value={format.quota(totals?.quota ?? 0)} change={changeRatio(totals?.quota, before?.quota)} />
-          <Stat label={t("health.total.lag")} loading={overview.isPending} value={lag == null ? "–" : format.ms(lag * 1000)} {...(lag != null && lag > LAG_WARN_S ? { color: lag > LAG_ALARM_S ? "red" : "orange" } : {})} hint={lag != null && lag > LAG_WARN_S ? t("health.lagWarning") : undefined} />
+          <Stat label={t("health.total.lag")} loading={overview.isPending} value={lag == null ? "–" : format.ms(lag * 1000)} {...(lag != null && lag > LAG_WARN_S ? { color: lag > LAG_ALARM_S ? "var(--bad)" : "var(--warn)" } : {})} hint={lag != null && lag > LAG_WARN_S ? t("health.lagWarning") : undefined} />
           <Stat label={t("health.total.settled")} loading={overview.isPending} value={totals?.settled_per_s == null ? "–" : t("health.perSecond", { rate: format.number(totals.settled_per_s, 1) })} />
           <Stat label={t("health.total.holds")} loading={overview.isPending} value={totals?.holds_open == null ? "–" : format.number(totals.holds_open)} hint={totals?.open_tasks ? t("health.openTasks", { count: totals.open_tasks }) : undefined} />
         </SimpleGrid>
@@ -188,7 +188,7 @@ function Pair({ value }: { value: { p50: number | null; p95: number | null } }) 
   const format = useFormat();
   if (value.p95 === null) return <>–</>;
   return (
-    <Text size="sm" className="num" style={{ whiteSpace: "nowrap" }}>
+    <Text size="sm" className="num" title="p50 / p95" style={{ whiteSpace: "nowrap" }}>
       <Text span c="dimmed" size="sm">{value.p50 === null ? "–" : format.ms(value.p50)}</Text> / {format.ms(value.p95)}
     </Text>
   );

@@ -34,7 +34,7 @@ export function LogDetails({ row, isAdmin }: { row: LogRow; isAdmin: boolean }) 
   const perMillion = (unit: ReturnType<typeof decimal>) => `$${formatDecimal(times(unit, decimal(1_000_000 / format.display.quota_per_unit)))}`;
   return (
     <Stack gap="md" maw={1100}>
-      {row.content && <Text size="sm" c={row.type === 5 ? "red" : undefined} style={{ whiteSpace: "pre-wrap", overflowWrap: "anywhere" }}>{row.content}</Text>}
+      {row.content && <Text size="sm" c={row.type === 5 ? "var(--bad)" : undefined} style={{ whiteSpace: "pre-wrap", overflowWrap: "anywhere" }}>{row.content}</Text>}
       <SimpleGrid cols={{ base: 2, md: 4 }} spacing="sm">
         {requestId && (
           <Fact label={t("logs.fact.requestId")}>

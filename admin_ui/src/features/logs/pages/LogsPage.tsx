@@ -24,7 +24,7 @@ import { exportLogs, listLogs, LOG_TYPES, LOGS, logStat } from "../api/logs";
 import { LogDetails } from "../components/LogDetails";
 
 const DEFAULTS = { ...LIST_DEFAULTS, type: 0, from: 0, to: 0, model: "", token: "", user: "", channel: "", group: "", request: "", live: false };
-const LIVE_MS = 1500;
+const LIVE_MS = 1000;
 const LOOKS = {
   1: { color: "green", icon: IconTransferIn },
   2: { color: "medusa", icon: IconCoin },
