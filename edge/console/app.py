@@ -38,6 +38,7 @@ from edge.console import (
     tasks,
     tokens,
     upstream_models,
+    usage_figures,
     users,
 )
 from edge.console.access import authorize, find_actor
@@ -86,6 +87,7 @@ ROUTES: tuple[Route, ...] = (
     *logs.ROUTES,
     *audit_pages.ROUTES,
     *data.ROUTES,
+    *usage_figures.ROUTES,
     *tasks.ROUTES,
     *models.ROUTES,
     *billing.ROUTES,
