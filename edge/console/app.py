@@ -38,6 +38,7 @@ from edge.console import (
     tasks,
     tokens,
     upstream_models,
+    upstream_prices,
     usage_figures,
     users,
 )
@@ -88,6 +89,7 @@ ROUTES: tuple[Route, ...] = (
     *audit_pages.ROUTES,
     *data.ROUTES,
     *usage_figures.ROUTES,
+    *upstream_prices.ROUTES,
     *tasks.ROUTES,
     *models.ROUTES,
     *billing.ROUTES,

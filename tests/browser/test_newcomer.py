@@ -4,11 +4,12 @@ import time
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.browser import settle, visiting
 from tests.browser.gateway import Gateway
 from tests.browser.seed import PASSWORD
+from tests.browser.test_forms import WRONG
 from tests.browser.test_pages import serious_violations
 
 pytestmark = [pytest.mark.xdist_group("browser"), pytest.mark.timeout(300)]
@@ -31,7 +32,7 @@ def test_from_the_wizard_to_the_first_call_in_the_log(browser: Browser, fresh_si
         page.get_by_label("Password", exact=True).fill("short")
         again.fill("other")
         submit.click()
-        assert page.locator("[aria-invalid=true]").count() == 2  # too short, and not the same
+        expect(page.locator(WRONG)).to_have_count(2)  # too short, and not the same
         page.get_by_label("Password", exact=True).fill(PASSWORD)
         again.fill(PASSWORD)
         submit.click()
@@ -45,7 +46,7 @@ def test_from_the_wizard_to_the_first_call_in_the_log(browser: Browser, fresh_si
         page.get_by_role("button", name="Add channel").first.click()
         dialog = page.get_by_role("dialog")
         dialog.get_by_role("button", name="Create", exact=True).click()
-        assert dialog.locator("[aria-invalid=true]").count() >= 2  # a name, a key
+        expect(dialog.locator(WRONG)).to_have_count(2)  # a name, a key
         dialog.get_by_label("Name", exact=True).fill("First account")
         dialog.get_by_label("API address", exact=False).fill(upstream)
         dialog.get_by_label("Key", exact=True).fill("sk-upstream")
