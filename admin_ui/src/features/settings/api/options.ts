@@ -2,6 +2,7 @@
 import { queryOptions } from "@tanstack/react-query";
 import { api } from "@/shared/api/client";
 import type { Option } from "@/shared/api/types";
+import { checkEntry, readEntries } from "./chat-entries";
 
 export const OPTIONS = ["options"] as const;
 
@@ -23,6 +24,12 @@ export const specsQuery = queryOptions({ queryKey: [...OPTIONS, "specs"], queryF
 export const optionsQuery = queryOptions({ queryKey: [...OPTIONS, "values"], queryFn: ({ signal }) => api.get<Option[]>("/api/option/", { query: { with_secrets_state: "true" }, signal }) });
 export const saveOptions = (items: { key: string; value: string }[]) => api.requestRaw<unknown>("PUT", "/api/option/batch", { body: { items } });
 
+function chatsProblem(value: string): string | null {
+  const entries = readEntries(value);
+  if (!entries) return "chats";
+  return entries.some((_, index) => !["unknown", null].includes(checkEntry(entries, index))) ? "chatEntry" : null;
+}
+
 /** What is wrong with a value: the id of a text, or null. The server checks again. */
 export function checkValue(spec: OptionSpec, value: string): string | null {
   if (spec.kind === "int" || spec.kind === "float") {
@@ -35,6 +42,7 @@ export function checkValue(spec: OptionSpec, value: string): string | null {
   if (spec.kind === "url" && value && !/^https?:\/\/[^\s]+$/.test(value)) return "url";
   if (spec.kind === "prices" || spec.kind.startsWith("json")) {
     if (!value.trim()) return null;
+    if (spec.key === "Chats") return chatsProblem(value);
     try {
       const parsed: unknown = JSON.parse(value);
       const isList = Array.isArray(parsed);

@@ -4,6 +4,7 @@ import { useTranslation } from "react-i18next";
 import { splitList } from "@/shared/api/json-text";
 import { JsonField } from "@/shared/components/JsonField";
 import { checkValue, type OptionSpec } from "../api/options";
+import { ChatEntries } from "./ChatEntries";
 import { PriceTable } from "./PriceTable";
 
 interface OptionFieldProps {
@@ -32,6 +33,7 @@ export function OptionField({ spec, value, saved, isSet, onChange }: OptionField
   if (spec.kind === "words") return <TagsInput label={label} description={description} splitChars={[",", "\n"]} value={splitList(value)} onChange={(next) => onChange(next.join(","))} />;
   if (spec.kind === "lines") return <Textarea label={label} description={description} autosize minRows={3} maxRows={12} value={value} onChange={(event) => onChange(event.currentTarget.value)} />;
   if (spec.kind === "prices") return <PriceTable label={label} description={description} value={value} saved={saved} error={error} onChange={onChange} />;
+  if (spec.key === "Chats") return <ChatEntries label={label} description={description} value={value} error={error} onChange={onChange} />;
   if (spec.kind === "json:dict") return <JsonField label={label} description={description} value={value} onChange={onChange} error={error} />;
   if (spec.kind === "json:list") return <Textarea label={label} description={description} autosize minRows={3} maxRows={16} styles={{ input: { fontFamily: "var(--mantine-font-family-monospace)" } }} error={error} value={value} onChange={(event) => onChange(event.currentTarget.value)} />;
   return <TextInput label={label} description={description} error={error} value={value} onChange={(event) => onChange(event.currentTarget.value)} />;

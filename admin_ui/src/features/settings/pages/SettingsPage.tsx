@@ -1,8 +1,9 @@
 // Settings: every option of the installation, by topic; only what was changed is saved, all or nothing.
 import { Affix, Alert, Button, Card, Group, Paper, SimpleGrid, Skeleton, Stack, Tabs, Text } from "@mantine/core";
 import { useMediaQuery } from "@mantine/hooks";
+import { IconCloudDownload } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
-import { useMemo, useState } from "react";
+import { useCallback, useMemo, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { statusQuery } from "@/shared/api/status";
 import { EmptyState } from "@/shared/components/EmptyState";
@@ -14,6 +15,7 @@ import { useErrorText } from "@/shared/hooks/useErrorText";
 import { useUnsavedGuard } from "@/shared/hooks/useUnsavedGuard";
 import { useUrlState } from "@/shared/hooks/url-state";
 import { checkValue, OPTIONS, type OptionSpec, optionsQuery, saveOptions, specsQuery } from "../api/options";
+import { ImportPrices } from "../components/ImportPrices";
 import { OptionField } from "../components/OptionField";
 
 const DEFAULTS = { tab: "general", keyword: "" };
@@ -28,10 +30,12 @@ export default function SettingsPage() {
   const options = useQuery(optionsQuery);
   const [state, setState] = useUrlState(DEFAULTS);
   const [edits, setEdits] = useState<Record<string, string>>({});
+  const [importing, setImporting] = useState(false);
   const stored = useMemo(() => new Map((options.data ?? []).map((option) => [option.key, option])), [options.data]);
   const savedOf = (spec: OptionSpec) => (spec.secret ? "" : (stored.get(spec.key)?.value ?? spec.default));
   const changed = (specs.data ?? []).filter((spec) => edits[spec.key] !== undefined && edits[spec.key] !== savedOf(spec));
   const wrong = changed.filter((spec) => checkValue(spec, edits[spec.key]!));
+  const valueOf = useCallback((key: string) => edits[key] ?? stored.get(key)?.value ?? specs.data?.find((spec) => spec.key === key)?.default ?? "{}", [edits, stored, specs.data]);
   useUnsavedGuard(changed.length > 0);
   const save = useAction({
     run: () => saveOptions(changed.map((spec) => ({ key: spec.key, value: edits[spec.key]! }))),
@@ -47,6 +51,7 @@ export default function SettingsPage() {
   return (
     <>
       <PageHeader title={t("settings.title")} hint={t("settings.hint")}>
+        {state.tab === "prices" && <Button variant="default" leftSection={<IconCloudDownload size={16} />} disabled={!specs.data || !options.data} onClick={() => setImporting(true)}>{t("settings.import.title")}</Button>}
         <SearchInput label={t("settings.search")} value={state.keyword} onChange={(keyword) => setState({ keyword })} />
       </PageHeader>
       <Tabs value={searched ? null : state.tab} onChange={(tab) => setState({ tab: tab ?? "general", keyword: "" })} orientation={phone ? "horizontal" : "vertical"} keepMounted={false} variant="pills">
@@ -54,7 +59,7 @@ export default function SettingsPage() {
           {TOPICS.map((topic) => {
             const count = changed.filter((spec) => spec.group === topic).length;
             return (
-              <Tabs.Tab key={topic} value={topic} style={phone ? undefined : { justifyContent: "flex-start" }} rightSection={count > 0 ? <Text size="xs" fw={700}>{count}</Text> : null}>
+              <Tabs.Tab key={topic} value={topic} styles={phone ? {} : { tabLabel: { textAlign: "left" } }} rightSection={count > 0 ? <Text size="xs" fw={700}>{count}</Text> : null}>
                 {t(`settings.topic.${topic}`)}
               </Tabs.Tab>
             );
@@ -82,6 +87,7 @@ export default function SettingsPage() {
           )}
         </Stack>
       </Tabs>
+      {importing && <ImportPrices own={valueOf} onApply={(changes) => setEdits((previous) => ({ ...previous, ...changes }))} onClose={() => setImporting(false)} />}
       {changed.length > 0 && (
         <Affix position={{ bottom: 16, right: 16 }}>
           <Paper shadow="lg" withBorder p="sm">
