@@ -3,6 +3,7 @@ import { ActionIcon, Alert, Box, Card, Group, Loader, ScrollArea, Spoiler, Stack
 import { IconX } from "@tabler/icons-react";
 import { useTranslation } from "react-i18next";
 import { CopyButton } from "@/shared/components/CopyButton";
+import { SafeHtml } from "@/shared/components/SafeHtml";
 import { useFormat } from "@/shared/format/useFormat";
 import { useErrorText } from "@/shared/hooks/useErrorText";
 import type { Message } from "../api/chat";
@@ -24,7 +25,7 @@ function Bubble({ message }: { message: Message }) {
   const mine = message.role === "user";
   return (
     <Box bg={mine ? "var(--mantine-primary-color-light)" : undefined} px={mine ? "sm" : 0} py={mine ? 6 : 0} style={{ borderRadius: 10, alignSelf: mine ? "flex-end" : "stretch", maxWidth: mine ? "85%" : "100%" }}>
-      <Text size="sm" style={{ whiteSpace: "pre-wrap", overflowWrap: "anywhere" }}>{message.content}</Text>
+      {mine ? <Text size="sm" style={{ whiteSpace: "pre-wrap", overflowWrap: "anywhere" }}>{message.content}</Text> : <SafeHtml html={message.content} markdown />}
     </Box>
   );
 }
