@@ -8,7 +8,7 @@ JOBS ?= auto
 KILLS ?= 100
 
 .DEFAULT_GOAL := help
-.PHONY: help up test soak check bench fmt lock ui
+.PHONY: help up test soak check bench fmt lock ui screenshots
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -41,6 +41,9 @@ lock: .venv/.dev ## refresh both lock files from pyproject.toml
 	$(PY) -m pip install --quiet --disable-pip-version-check uv
 	$(PY) -m uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -q -o requirements.lock
 	$(PY) -m uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -q -o requirements-dev.lock
+
+screenshots: .venv/.dev ui ## pictures of every screen into docs/screenshots; needs Chromium
+	$(PY) -m tests.browser.screenshots
 
 ui: admin_ui/dist/index.html ## build the admin UI where its sources changed
 

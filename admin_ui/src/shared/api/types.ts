@@ -1,207 +1,27 @@
-// Shapes of the management API, one interface per object, named and spelled as on the wire. Times are Unix seconds unless said.
+// Shapes of the management API, from the server's own document: schema.d.ts is made by `npm run types`. Those few that are written
+// here by hand are no single reply. Times are Unix seconds unless said.
+import type { components } from "./schema";
+
+type Schemas = components["schemas"];
+/** A reply has every field; what has a default is optional only in bodies. */
+type Full<T> = T extends (infer Item)[] ? Full<Item>[] : T extends object ? { [K in keyof T]-?: Full<Exclude<T[K], undefined>> } : T;
+export type Reply<Name extends keyof Schemas> = Full<Schemas[Name]>;
 export type UnixSeconds = number;
 export type QuotaUnits = number; // whole units of quota; `quota_per_unit` of them are 1 USD
 
 export const Role = { visitor: 0, user: 1, admin: 10, root: 100 } as const;
 export const roleName = (role: number): "user" | "admin" | "root" => (role >= Role.root ? "root" : role >= Role.admin ? "admin" : "user");
 
-export interface User {
-  id: number;
-  username: string;
-  display_name: string;
-  role: number; // 1 user, 10 admin, 100 root
-  status: number; // 1 enabled, 2 disabled
-  email: string;
-  github_id: string;
-  oidc_id: string;
-  wechat_id: string;
-  telegram_id: string;
-  linux_do_id: string;
-  quota: QuotaUnits;
-  used_quota: QuotaUnits;
-  request_count: number;
-  group: string;
-  aff_code: string;
-  aff_count: number;
-  aff_quota: QuotaUnits;
-  aff_history_quota: QuotaUnits;
-  inviter_id: number;
-  DeletedAt: string | null;
-  setting: string; // JSON text
-  access_token?: string | null;
-  has_password?: boolean;
-  has_access_token?: boolean;
-  last_login_at?: UnixSeconds;
-  two_factor?: boolean;
-  discord_id?: string;
-  lark_id?: string;
-}
-
-export interface Token {
-  id: number;
-  user_id: number;
-  key: string; // without sk-; masked unless the option LegacyTokenKeysInLists is on
-  status: number; // 1 enabled, 2 disabled, 3 expired, 4 exhausted
-  name: string;
-  created_time: UnixSeconds;
-  accessed_time: UnixSeconds;
-  expired_time: UnixSeconds; // -1 = never
-  remain_quota: QuotaUnits;
-  unlimited_quota: boolean;
-  model_limits_enabled: boolean;
-  model_limits: string; // comma list
-  allow_ips: string | null; // one per line
-  used_quota: QuotaUnits;
-  group: string;
-  subnet?: string;
-  last_used_ip?: string;
-  note?: string;
-}
-
-export interface Channel {
-  id: number;
-  type: number;
-  key: string; // always "" in replies
-  openai_organization: string | null;
-  test_model: string | null;
-  status: number; // 1 enabled, 2 disabled by hand, 3 disabled automatically
-  name: string;
-  weight: number | null;
-  created_time: UnixSeconds;
-  test_time: UnixSeconds; // 0 = never tested
-  response_time: number; // ms
-  base_url: string | null;
-  other: string;
-  balance: number; // USD
-  balance_updated_time: UnixSeconds;
-  models: string; // comma list
-  group: string; // comma list
-  used_quota: QuotaUnits;
-  model_mapping: string | null; // JSON text
-  status_code_mapping: string | null; // JSON text
-  priority: number | null;
-  auto_ban: number | null; // 1 = may be disabled automatically
-  other_info: string; // JSON text {status_reason, status_time}
-  tag: string | null;
-  setting: string | null; // JSON text
-  param_override: string | null; // JSON text
-}
-
-export interface LogRow {
-  id: number;
-  user_id: number;
-  created_at: UnixSeconds;
-  type: number; // 1 top-up, 2 consume, 3 manage, 4 system, 5 error
-  content: string;
-  username: string;
-  token_name: string;
-  model_name: string;
-  quota: QuotaUnits;
-  prompt_tokens: number;
-  completion_tokens: number;
-  use_time: number; // s
-  is_stream: boolean;
-  channel: number; // channel id, 0 = none
-  channel_name: string;
-  token_id: number;
-  group: string;
-  other: string; // JSON text, or "" or "null"
-  request_id?: string;
-}
-
-export interface LogStat {
-  quota: QuotaUnits;
-  rpm: number;
-  tpm: number;
-}
-
-export interface Redemption {
-  id: number;
-  user_id: number;
-  key: string;
-  status: number; // 1 usable, 2 disabled, 3 used
-  name: string;
-  quota: QuotaUnits;
-  created_time: UnixSeconds;
-  redeemed_time: UnixSeconds;
-  used_user_id: number;
-  expired_time?: UnixSeconds; // 0 = never
-}
-
-export interface QuotaData {
-  id: number;
-  user_id: number;
-  username: string;
-  model_name: string;
-  created_at: UnixSeconds; // start of the hour
-  token_used: number;
-  count: number;
-  quota: QuotaUnits;
-}
-
-export interface Midjourney {
-  id: number;
-  code: number;
-  user_id: number;
-  action: string;
-  mj_id: string;
-  prompt: string;
-  prompt_en: string;
-  description: string;
-  state: string;
-  submit_time: number; // ms
-  start_time: number; // ms
-  finish_time: number; // ms
-  image_url: string;
-  status: string;
-  progress: string;
-  fail_reason: string;
-  channel_id: number;
-  quota: QuotaUnits;
-  buttons: string;
-  properties: string;
-  mode: string; // speed: fast, relax, turbo or ""
-  refunded: boolean;
-}
-
-export interface Task {
-  id: number;
-  created_at: UnixSeconds;
-  updated_at: UnixSeconds;
-  task_id: string;
-  platform: string;
-  user_id: number;
-  channel_id: number;
-  quota: QuotaUnits;
-  action: string;
-  status: string;
-  fail_reason: string;
-  submit_time: UnixSeconds;
-  start_time: UnixSeconds;
-  finish_time: UnixSeconds;
-  progress: string;
-  properties: { input?: string };
-  data: unknown;
-  refunded: boolean;
-}
-
-export interface Option {
-  key: string;
-  value: string;
-  set?: boolean; // secret options: whether a value is stored
-}
-
-export interface PriceRow {
-  model_name: string;
-  quota_type: 0 | 1; // 0 per token, 1 per call
-  model_ratio: number;
-  model_price: number; // USD per call
-  owner_by: string;
-  completion_ratio: number;
-  enable_groups?: string[];
-  cache_ratio?: number;
-  audio_ratio?: number;
-}
+export type User = Reply<"UserView">;
+export type Token = Reply<"TokenView">;
+export type Channel = Reply<"ChannelView">;
+export type LogRow = Reply<"LogView">;
+export type LogStat = Reply<"Rates">;
+export type Redemption = Reply<"RedemptionView">;
+export type Midjourney = Reply<"DrawingView">;
+export type Task = Reply<"TaskView">;
+export type Option = Reply<"OptionView">;
+export type PriceRow = Reply<"PriceRow">;
 
 export interface Pricing {
   data: PriceRow[];
@@ -209,11 +29,7 @@ export interface Pricing {
   usable_group: Record<string, string>;
 }
 
-export interface SetupState {
-  status: boolean; // done
-  root_init: boolean;
-  database_type: string;
-}
+export type SetupState = Reply<"SetupState">;
 
 export type ChatLink = Record<string, string>; // one pair: name → URL template
 
@@ -270,10 +86,7 @@ export interface GroupInfo {
   desc: string;
 }
 
-export interface BulkReport {
-  succeeded: number[];
-  failed: { id: number; code: string; message: string }[];
-}
+export type BulkReport = Reply<"BatchReport">;
 
 export interface LoginReply extends Partial<User> {
   require_2fa?: boolean;
@@ -289,22 +102,5 @@ export interface TopUpOrder {
   status: string;
 }
 
-export interface SessionInfo {
-  id: string;
-  created_at: UnixSeconds;
-  last_seen_at: UnixSeconds;
-  ip: string;
-  user_agent: string;
-  current?: boolean;
-}
+export type SessionInfo = Reply<"SessionView">;
 
-export interface AuditEntry {
-  id: number;
-  at: UnixSeconds;
-  actor_id: number;
-  action: string;
-  target: string;
-  before: unknown;
-  after: unknown;
-  ip: string;
-}
