@@ -26,7 +26,12 @@ def read_shapes() -> tuple[str, dict[str, Any]]:
             wanted += _REFERENCE.findall(json.dumps(known[name]))
     shapes = dict(sorted(shapes.items()))
     digest = hashlib.sha256(json.dumps(shapes, sort_keys=True).encode()).hexdigest()
-    document = {"openapi": whole["openapi"], "info": {"title": "MedusaXD API", "version": "1"}, "paths": {}, "components": {"schemas": shapes}}
+    document = {
+        "openapi": whole["openapi"],
+        "info": {"title": "MedusaXD API", "version": "1"},
+        "paths": {},
+        "components": {"schemas": shapes},
+    }
     return digest, document
 
 
