@@ -137,6 +137,8 @@ class GuardedFetcher:
                 answer = await self._client.send(request, stream=True)
                 await answer.aclose()
                 return answer.status_code
+        except httpx.InvalidURL as error:
+            raise UrlRefused("the URL is malformed") from error
         except (httpx.HTTPError, httpcore.TimeoutException, OSError, TimeoutError) as error:
             raise FetchFailed(f"the host did not answer: {type(error).__name__}") from error
 

@@ -16,9 +16,10 @@ from schema.addresses import UrlRules
 from schema.config import read_config
 from schema.guarded_fetch import GuardedFetcher
 from schema.ledger.keys import Keys
-from schema.notices.mail import MailFailed, MailServer, write_mail
+from schema.notices.mail import MailFailed, MailServer, read_server, write_mail
 from schema.notices.texts import write_notice
 from schema.notices.webhook import sign
+from schema.options import read_options
 from schema.secrets import Vault
 from schema.tables import OptionRow, User
 from tests.schema.ledger.books import PARTITIONS, Books
@@ -122,6 +123,54 @@ async def test_a_server_that_is_down_is_asked_again_with_growing_pauses(books: B
         post.down = False
         assert await job.notify(_ctx(worker, "j1", job.TRIES_MAX), 1, "quota_exceed", FACTS) == "sent"
         assert len(post.got) == 1
+
+
+async def test_what_happened_to_an_account_is_told_by_mail_also_to_the_former_address(books: Books):
+    async with _open("smtp") as post:
+        worker = await _worker(books, SMTPPort=str(post.port))
+        facts = {"what": "password", "ip": "203.0.113.9", "agent": "Browser {{value}}\r\nBcc: x@example.com"}
+        assert await job.notify_security(_ctx(worker, "s1"), 1, facts) == "sent"
+        assert await job.notify_security(_ctx(worker, "s1", 2), 1, facts) == "sent before"
+        email = {**facts, "what": "email"}
+        assert await job.notify_security(_ctx(worker, "s2"), 1, email, "old@example.com") == "sent"
+        assert await job.notify_security(_ctx(worker, "s3"), 2, facts) == "no address", "never by webhook"
+        assert "To: ann@example.com" in post.got[0] and "To: old@example.com" in post.got[1]
+        assert not any("\nBcc:" in one.split("\r\n\r\n")[0] for one in post.got), "no header of the caller's making"
+        results = [await job.notify_security(_ctx(worker, f"t{n}"), 1, facts) for n in range(19)]
+        assert results.count("sent") == 18 and results[-1] == "suppressed", "twenty in an hour"
+
+
+async def test_a_fetch_worker_carries_webhooks_without_the_secret(books: Books):
+    async with _open("http") as post:
+        setting = json.dumps({"notify_type": "webhook", "webhook_url": "https://a.example/", "webhook_secret": "whsec"})
+        worker = await _worker(books, WorkerUrl=f"http://127.0.0.1:{post.port}/", WorkerValidKey="valid")
+        async with books.engine.begin() as db:
+            await db.execute(update(User).where(User.id == 2).values(setting=setting))
+        assert await job.notify(_ctx(worker, "w1"), 2, "quota_exceed", FACTS) == "sent"
+        sent = json.loads(post.got[0])
+        assert (sent["url"], sent["key"], sent["method"]) == ("https://a.example/", "valid", "POST")
+        assert sent["headers"]["X-Webhook-Signature"] == hmac.new(b"whsec", sent["body"].encode(), "sha256").hexdigest()
+        assert "whsec" not in post.got[0] and "whsec" not in post.heads[0]
+        async with books.engine.begin() as db:
+            await db.execute(update(User).where(User.id == 2).values(setting=setting.replace("https:", "http:")))
+        assert await job.notify(_ctx(worker, "w2"), 2, "quota_exceed", FACTS) == "address refused", "https only"
+
+
+@pytest.mark.parametrize(
+    ("mode", "port", "expected"),
+    [("auto", "465", (True, None)), ("auto", "587", (False, None)), ("implicit", "2465", (True, None)),
+     ("starttls", "465", (False, True)), ("none", "25", (False, False))],
+)  # fmt: skip
+def test_how_mail_is_encrypted(mode: str, port: str, expected: tuple[bool, bool | None]):
+    server = read_server(read_options({"SMTPServer": "a", "SMTPPort": port, "SMTPTLSMode": mode}))
+    assert server is not None and (server.implicit_tls, server.start_tls) == expected
+
+
+async def test_starttls_or_nothing(books: Books):
+    async with _open("smtp") as post:  # offers none
+        worker = await _worker(books, SMTPPort=str(post.port), SMTPTLSMode="starttls")
+        assert await job.notify(_ctx(worker, "j1", job.TRIES_MAX), 1, "quota_exceed", FACTS) == "failed"
+        assert post.got == []
 
 
 async def test_more_than_the_limit_is_held_back_and_counted(books: Books):

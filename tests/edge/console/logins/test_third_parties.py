@@ -53,6 +53,19 @@ async def test_oidc_from_the_button_to_the_session(console, third):
         assert (await http.get("/api/user/self")).json()["data"]["oidc_id"] == "s-1"
 
 
+async def test_a_state_is_for_one_provider_and_one_use(console, third):
+    """Acceptance 4; the states of other browsers and of binding: test_logins."""
+    Issuer(third)
+    console.set_options(**oidc_options(third, LarkClientId="app", LarkClientSecret="s"))
+    async with console.visitor() as http:
+        lark = await begin(http, "lark")
+        for _ in range(2):
+            refused = await http.get(f"/api/oauth/oidc?code=c&state={lark['state']}")
+            assert (refused.status_code, refused.json()["code"]) == (403, "state_wrong")
+        assert (await http.get(f"/api/oauth/lark?code=c&state={lark['state']}")).status_code == 403, "used up"
+        assert third.asked == [], "no code was handed on"
+
+
 MALLORY = RSAKey.generate_key(2048, {"kid": "k1"})
 
 

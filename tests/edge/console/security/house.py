@@ -1,5 +1,6 @@
 """A running gateway with two edges, a worker and people of every rank: what the attacks are made on."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -52,10 +53,18 @@ class House:
             await db.execute(update(User).where(User.id == user_id).values(**values))
 
 
+async def break_off(_: asyncio.StreamReader, writer: asyncio.StreamWriter, __: bytes) -> None:
+    """An upstream that fails."""
+    body = b'{"error":{"message":"no","type":"invalid_request_error","code":"bad"}}'
+    writer.write(
+        b"HTTP/1.1 400 No\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body)
+    )
+
+
 @asynccontextmanager
 async def open_house(folder: Path) -> AsyncIterator[House]:
-    environ = {"GLOBAL_API_RATE_LIMIT_ENABLE": "false", "CRITICAL_RATE_LIMIT": "100000"}
-    async with open_system(folder, environ=environ) as system:
+    environ = {"GLOBAL_API_RATE_LIMIT_ENABLE": "false", "CRITICAL_RATE_LIMIT": "100000", "GENERATE_DEFAULT_TOKEN": "true", "ERROR_LOG_ENABLED": "true"}  # fmt: skip
+    async with open_system(folder, environ=environ, broken=break_off) as system:
         await system.seed(users=len(PEOPLE), ServerAddress=SITE, Notice="", PasskeyLoginEnabled="true")
         async with system.engine.begin() as db:
             for user_id, (name, role) in PEOPLE.items():

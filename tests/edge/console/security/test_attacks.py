@@ -190,7 +190,12 @@ async def test_members_that_are_not_for_the_caller_change_nothing(house: House):
         assert (await http.post("/api/user/register", json=fresh)).json()["success"]
     async with house.system.engine.connect() as db:
         new = (await db.execute(select(User.__table__).where(User.username == "newman"))).one()
+        first = (await db.execute(select(Token.__table__).where(Token.user_id == new.id))).all()
     assert (new.role, new.quota, new.group, new.email, new.inviter_id) == (1, 0, "default", None, 0)
+    given = [(one.name, one.unlimited_quota, one.remain_quota, one.expired_time) for one in first]
+    assert given == [("newman的初始令牌", True, 500_000, -1)], (
+        "GENERATE_DEFAULT_TOKEN gives a first token, and no other"
+    )
 
 
 async def test_no_list_shows_a_secret(house: House):
@@ -204,6 +209,19 @@ async def test_no_list_shows_a_secret(house: House):
             assert not any(secret in text for secret in secrets), (who, path)
     changed = await house.people[ADELE].put("/api/user/", json={"id": BOB, "display_name": "Bob"})
     assert changed.json()["success"] and not any(secret in changed.text for secret in secrets)
+
+
+async def test_failed_calls_are_shown_to_their_owner_alone(house: House):
+    """ERROR_LOG_ENABLED."""
+    async with house.visitor(authorization=f"Bearer {token_of(ANN)}") as http:
+        assert (await http.post(CHAT, json={**BODY, "model": "broken"})).status_code == 400
+
+    async def seen() -> list:
+        return (await house.people[ANN].get("/api/log/self?type=5&page_size=50")).json()["data"]["items"]
+
+    rows = await until(seen, "the failed call is not in the log")
+    assert rows[0]["model_name"] == "broken" and rows[0]["quota"] == 0
+    assert (await house.people[BOB].get("/api/log/self?type=5&page_size=50")).json()["data"]["items"] == []
 
 
 # -- sessions ----------------------------------------------------------------------------------------------------------

@@ -95,7 +95,7 @@ export function BindingsCard({ self }: { self: User }) {
         {!self.has_password && <Badge color="yellow">{t("personal.bindings.noPassword")}</Badge>}
       </Group>
       <Stack gap="sm">
-        <Way name={t("personal.email")} held={self.email} bindLabel={self.email ? t("personal.change") : t("personal.bindings.bind")} onBind={() => setDialog("email")} onUnbind={() => ask("email", t("personal.email"))} />
+        <Way name={t("personal.email")} held={self.email} bindLabel={self.email ? t("personal.bindings.change") : t("personal.bindings.bind")} onBind={() => setDialog("email")} onUnbind={() => ask("email", t("personal.email"))} />
         {shown.map(({ id, name, isOn, idOf }) => {
           const held = idOf(self);
           const bind = id === "wechat" ? () => setDialog("wechat") : () => go.mutate(id);

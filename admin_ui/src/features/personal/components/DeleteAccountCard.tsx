@@ -1,5 +1,5 @@
 // The end of an account: typed, confirmed, and final.
-import { Button, Card, Text } from "@mantine/core";
+import { Button, Card, Group, Text } from "@mantine/core";
 import { useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { useTranslation } from "react-i18next";
@@ -28,7 +28,7 @@ export function DeleteAccountCard({ self }: { self: User }) {
     <Card withBorder>
       <Text fw={600} mb={4}>{t("personal.delete.title")}</Text>
       <Text size="sm" c="dimmed" mb="sm">{t("personal.delete.hint")}</Text>
-      <Button variant="light" color="red" onClick={ask}>{t("personal.delete.button")}</Button>
+      <Group><Button variant="light" color="red" onClick={ask}>{t("personal.delete.button")}</Button></Group>
     </Card>
   );
 }
