@@ -31,6 +31,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.schema import CreateColumn, CreateIndex, CreateTable
 
+from schema.adoption import find_origin, plain_name, plan_fill
 from schema.own_tables import Meta
 from schema.providers import provider_of
 from schema.tables import Base, LedgerEntry, Token, User
@@ -121,63 +122,11 @@ async def _locked(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
         yield connection
 
 
-def find_origin(connection: Connection) -> str:
-    """Who made the database: `new` (nobody), `new-api` or `one-api`."""
-    inspector = inspect(connection)
-    tables = {_plain(connection, name): name for name in inspector.get_table_names()}
-    if "users" not in tables:
-        return "new"
-    columns = {
-        name: {_plain(connection, column["name"]) for column in inspector.get_columns(tables[name])}
-        for name in ("users", "channels", "tokens")
-        if name in tables
-    }
-    users, channels, tokens = (columns.get(name, set()) for name in ("users", "channels", "tokens"))
-    if "setups" in tables or "auto_ban" in channels or "model_limits" in tokens:
-        return "new-api"
-    if "config" in channels or "subnet" in tokens:
-        return "one-api"
-    # Early releases of both: new-api's first steps away from its ancestor were drawings, the dashboard and rewards.
-    return "new-api" if {"midjourneys", "quota_data", "top_ups"} & tables.keys() or "aff_quota" in users else "one-api"
-
-
-def _plain(connection: Connection, name: str) -> str:
-    """A name as it is compared: PostgreSQL alone tells case apart."""
-    return name if connection.dialect.name == "postgresql" else name.lower()
-
-
 def _plan(connection: Connection) -> list[str]:
     steps = [f"origin of the database: {_origin(connection)}"]
     steps += _tables_step(connection, Base.metadata.sorted_tables, True)
     steps += [f"widen {table}.{column}" for table, column, _ in _too_narrow(connection)]
-    return [*steps, *_plan_fill(connection), f"record schema version {SCHEMA_VERSION}"]
-
-
-def _plan_fill(connection: Connection) -> list[str]:
-    """What `_fill` would write, in numbers of rows; reads only columns that a predecessor has."""
-    inspector = inspect(connection)
-    present = {_plain(connection, name): name for name in inspector.get_table_names()}
-
-    def count(table: str, where: str = "") -> int:
-        if table not in present:
-            return 0
-        statement = f"SELECT count(*) FROM {present[table]}" + (f" WHERE {where}" if where else "")  # noqa: S608  # constants
-        return int(connection.execute(text(statement)).scalar_one())
-
-    if "users" not in present:
-        return ["open the books and make the settings of a new database"]
-    steps = [
-        f"name the provider of {count('channels')} channels",
-        f"open the books with {count('users', 'quota <> 0')} balances",
-    ]
-    if _origin(connection) == "one-api":
-        steps.append(f"mark {count('users', 'status = 3')} accounts as deleted, as their status says")
-        if "tokens" in present and "models" in {one["name"] for one in inspector.get_columns(present["tokens"])}:
-            where = "models IS NOT NULL AND models <> ''"
-            steps.append(f"take over the model limits of {count('tokens', where)} tokens")
-    if count("users", "role = 100") and not count("setups"):
-        steps.append("mark the first-run set-up as done")
-    return steps
+    return [*steps, *plan_fill(connection, _origin(connection)), f"record schema version {SCHEMA_VERSION}"]
 
 
 def _origin(connection: Connection) -> str:
@@ -226,7 +175,7 @@ def _write_meta(connection: Connection, key: str, value: str, *, replace: bool =
 
 def _tables_step(connection: Connection, tables: Iterable[Table], check: bool) -> list[str]:
     inspector = inspect(connection)
-    present = {_plain(connection, name): name for name in inspector.get_table_names()}
+    present = {plain_name(connection, name): name for name in inspector.get_table_names()}
     steps: list[str] = []
     for table in tables:
         if table.name not in present:
@@ -234,7 +183,7 @@ def _tables_step(connection: Connection, tables: Iterable[Table], check: bool) -
             if not check:
                 table.create(connection)
             continue
-        known = {_plain(connection, column["name"]) for column in inspector.get_columns(present[table.name])}
+        known = {plain_name(connection, column["name"]) for column in inspector.get_columns(present[table.name])}
         for column in table.columns:
             if column.name not in known:
                 steps.append(f"add column {table.name}.{column.name}")

@@ -1,23 +1,35 @@
 """Channels for administrators: list, search, create, edit, delete. A stored key never leaves, a changed address wants it again."""
 
+import contextlib
+import hmac
 import json
 import time
 from typing import Any
 
 from blacksheep import Request, Response
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET
 from sqlalchemy import delete, func, insert, or_, select, update
 
 from edge.channels import read_object, split_names
 from edge.console.calls import TRUE, path_id, query, read_body, reply, reply_rows
 from edge.console.channel_rows import CHANNEL_COLUMNS, check_values, rebuild_abilities
+from edge.console.channel_shapes import (
+    ChannelBody,
+    ChannelKeyView,
+    ChannelView,
+    CopyView,
+    IdsBody,
+    TagBody,
+    view_channel,
+)
 from edge.console.envelope import Refusal
 from edge.console.journal import audit
 from edge.console.paging import Family, Page, read_int, read_page
 from edge.console.routes import Actor, Role, Route
 from edge.services import Services
 from schema.ledger import signals
-from schema.providers import provider_of, shown_number
+from schema.providers import provider_of
+from schema.secrets import SealError
 from schema.tables import Ability, Channel
 from schema.upstreams.account import MULTI_KEY
 from schema.upstreams.status import switched_by_hand
@@ -25,108 +37,12 @@ from schema.upstreams.status import switched_by_hand
 ENABLED, DISABLED, AUTO_DISABLED = 1, 2, 3
 ROOT = 100
 SEARCH_ROWS_MAX = 1000
+KEY_CHARS_MIN = 12  # a shorter keyword is no key
 _PLAIN = (
     "openai_organization", "test_model", "name", "other", "models", "group", "model_mapping", "status_code_mapping",
     "tag", "setting", "param_override", "base_url", "system_prompt", "remark",
 )  # fmt: skip
 _NUMBERS = ("status", "weight", "priority", "auto_ban")
-
-
-class ChannelBody(Struct):
-    """Absent members of a PUT stay unchanged; so do '' of `key` and 0 of `type`, as old front-ends send them."""
-
-    id: int = 0
-    type: int = 0
-    key: str = ""
-    name: str | UnsetType = UNSET
-    status: int | UnsetType = UNSET
-    weight: int | UnsetType | None = UNSET
-    priority: int | UnsetType | None = UNSET
-    auto_ban: int | UnsetType | None = UNSET
-    base_url: str | UnsetType | None = UNSET
-    other: str | UnsetType | None = UNSET
-    models: str | UnsetType = UNSET
-    group: str | UnsetType = UNSET
-    openai_organization: str | UnsetType | None = UNSET
-    test_model: str | UnsetType | None = UNSET
-    model_mapping: str | UnsetType | None = UNSET
-    status_code_mapping: str | UnsetType | None = UNSET
-    tag: str | UnsetType | None = UNSET
-    setting: str | UnsetType | None = UNSET
-    param_override: str | UnsetType | None = UNSET
-    system_prompt: str | UnsetType | None = UNSET
-    remark: str | UnsetType | None = UNSET
-
-
-class ChannelView(Struct):
-    """`key` is always ''. Times in Unix s, `response_time` in ms, `used_quota` in units; JSON members are texts."""
-
-    id: int
-    type: int
-    key: str
-    openai_organization: str | None
-    test_model: str | None
-    status: int
-    name: str
-    weight: int | None
-    created_time: int
-    test_time: int
-    response_time: int
-    base_url: str | None
-    other: str
-    balance: float
-    balance_updated_time: int
-    models: str
-    group: str
-    used_quota: int
-    model_mapping: str | None
-    status_code_mapping: str | None
-    priority: int | None
-    auto_ban: int | None
-    other_info: str
-    tag: str | None
-    setting: str | None
-    param_override: str | None
-    system_prompt: str | None
-    remark: str | None
-    provider: str
-
-
-class CopyView(Struct):
-    id: int
-
-
-class ChannelKeyView(Struct):
-    key: str
-
-
-class IdsBody(Struct):
-    ids: list[int]
-    tag: str | None = None
-
-
-class TagBody(Struct):
-    """Empty or absent members keep what is."""
-
-    tag: str
-    new_tag: str | None = None
-    priority: int | None = None
-    weight: int | None = None
-    model_mapping: str | None = None
-    models: str | None = None
-    groups: str | None = None
-
-
-def view_channel(services: Services, row: Any) -> ChannelView:
-    provider = row.provider or provider_of(row.type or 0)
-    return ChannelView(
-        row.id, shown_number(provider), "", row.open_ai_organization, row.test_model, row.status, row.name or "",
-        row.weight, row.created_time or 0, row.test_time or 0, row.response_time or 0, row.base_url, row.other or "",
-        float(row.balance or 0), row.balance_updated_time or 0, row.models or "", row.group or "", row.used_quota or 0,
-        row.model_mapping, row.status_code_mapping, row.priority, row.auto_ban, row.other_info or "", row.tag,
-        services.vault.unseal(row.setting) if row.setting else row.setting, row.param_override, row.system_prompt,
-        row.remark, provider,
-    )  # fmt: skip
 
 
 def read_values(services: Services, body: ChannelBody) -> dict[str, Any]:
@@ -182,12 +98,27 @@ def _filters(request: Request) -> list[Any]:
     return where
 
 
+async def _with_key(services: Services, key: str) -> list[int]:
+    """Channels with exactly this key; stored ones may be sealed, so they are compared here."""
+    async with services.engine.connect() as db:
+        rows = (await db.execute(select(Channel.id, Channel.key))).all()
+    found = []
+    for channel_id, stored in rows:
+        with contextlib.suppress(SealError):
+            if hmac.compare_digest(services.vault.unseal(stored or "").encode(), key.encode()):
+                found.append(channel_id)
+    return found[:1000]
+
+
 async def search_channels(services: Services, request: Request, actor: Actor) -> Response:
     """Channels by id or a part of the name, by group, by a part of the list of models."""
     keyword, group, model = query(request, "keyword"), query(request, "group"), query(request, "model")
     where = _filters(request)
     if keyword:
-        where.append(or_(Channel.id == read_int(keyword), Channel.name.contains(keyword, autoescape=True)))
+        same = [Channel.id == read_int(keyword), Channel.name.contains(keyword, autoescape=True)]
+        if len(keyword) >= KEY_CHARS_MIN:
+            same.append(Channel.id.in_(await _with_key(services, keyword)))
+        where.append(or_(*same))
     if group and group != "null":
         where.append(("," + Channel.group + ",").contains(f",{group},", autoescape=True))
     if model:

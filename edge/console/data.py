@@ -1,6 +1,7 @@
 """The series behind the dashboard: hourly sums that settlement keeps, never a scan of the log."""
 
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 from blacksheep import Request, Response
@@ -8,18 +9,19 @@ from msgspec import Struct
 from sqlalchemy import func, select
 
 from edge.console import usage_sums
-from edge.console.calls import query, reply_rows
+from edge.console.calls import query, reply, reply_rows
 from edge.console.envelope import Refusal
 from edge.console.paging import read_int
 from edge.console.routes import Actor, Role, Route
 from edge.services import Services
 from schema.migrate import read_meta
-from schema.tables import QuotaData, User
+from schema.tables import Log, QuotaData, User
 from schema.usage_totals import DAY_S, HOUR_S
 
 HOURS_RANGE_S_MAX = 32 * 86_400  # longer spans are told in days
 OWN_RANGE_S_MAX = 2_592_000  # thirty days
 USERS_MAX = 100
+CONSUMED = 2  # type of log rows
 _SUMS = tuple(func.sum(column) for column in (QuotaData.token_used, QuotaData.count, QuotaData.quota))
 
 
@@ -34,6 +36,17 @@ class DataRow(Struct):
     token_used: int
     count: int
     quota: int
+
+
+class DayView(Struct):
+    """One day of one model, spelled as One API's clients read it. `Quota` in units."""
+
+    Day: str
+    ModelName: str
+    RequestCount: int
+    Quota: int
+    PromptTokens: int
+    CompletionTokens: int
 
 
 class UserSums(Struct):
@@ -141,7 +154,25 @@ async def _rows(services: Services, request: Request, where: tuple[Any, ...]) ->
     )  # fmt: skip
 
 
+async def list_dashboard(services: Services, request: Request, actor: Actor) -> Response:
+    """The own usage of seven days by day and model, in One API's words."""
+    since = int(time.time()) // DAY_S * DAY_S - 6 * DAY_S
+    day = (Log.created_at - Log.created_at % DAY_S).label("day")
+    sums = [func.coalesce(func.sum(column), 0) for column in (Log.quota, Log.prompt_tokens, Log.completion_tokens)]
+    found = (
+        select(day, Log.model_name, func.count(), *sums)
+        .where(Log.user_id == actor.id, Log.type == CONSUMED, Log.created_at >= since)
+        .group_by(day, Log.model_name)
+        .order_by(day)
+    )
+    async with services.log_engine.connect() as db:
+        rows = (await db.execute(found)).all()
+    days = [datetime.fromtimestamp(int(row[0] or 0), UTC).strftime("%Y-%m-%d") for row in rows]
+    return reply([DayView(at, row[1] or "", *map(int, row[2:])) for at, row in zip(days, rows, strict=True)])
+
+
 ROUTES = (
+    Route("GET", "/api/user/dashboard", Role.USER, list[DayView], list_dashboard),
     Route("GET", "/api/data/", Role.ADMIN, list[DataRow], list_data,
           query=("start_timestamp", "end_timestamp", "username", "envelope")),
     Route("GET", "/api/data/users", Role.ADMIN, list[UserSums], list_users,

@@ -45,6 +45,7 @@ class TokenBody(Struct):
     subnet: str | UnsetType = UNSET
     group: str | UnsetType = UNSET
     note: str | UnsetType = UNSET
+    models: str | UnsetType | None = UNSET  # One API's name of `model_limits`; switches them on
 
 
 class KeyView(Struct):
@@ -97,6 +98,8 @@ def _check_addresses(text: str) -> None:
 def read_values(services: Services, actor: Actor, body: TokenBody) -> dict[str, Any]:
     """The columns that a body sets, `remain_quota` included. Raises Refusal."""
     values: dict[str, Any] = {}
+    if not isinstance(body.models, UnsetType) and isinstance(body.model_limits, UnsetType):
+        body.model_limits, body.model_limits_enabled = body.models or "", bool(body.models)
     if isinstance(body.name, str):
         if not 1 <= len(body.name) <= 50:
             raise Refusal("name_length", "A name has 1 to 50 characters.")

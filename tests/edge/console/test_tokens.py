@@ -1,11 +1,12 @@
 """Tokens belong to their owner; codes are redeemed once however many try."""
 
 import asyncio
+import time
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import func, insert, select, update
 
-from schema.tables import LedgerEntry, Redemption, Token, User
+from schema.tables import LedgerEntry, Log, Redemption, Token, User
 from tests.edge.console.conftest import PASSWORD
 
 
@@ -114,3 +115,25 @@ async def test_users_are_not_admins(people):
     _, ann, _ = people
     assert (await ann.get("/api/redemption/")).status_code == 403
     assert (await ann.post("/api/redemption/", json={"name": "x", "quota": 5})).status_code == 403
+
+
+async def test_names_of_one_api(console):
+    """`models` of a token is its list of models; a channel is found by its whole key; the week by day and model."""
+    async with console.visitor() as http:
+        await console.set_up(http)
+        token = (await http.post("/api/token/", json={"name": "t", "models": "gpt-4o,o1"})).json()["data"]
+        assert (token["model_limits"], token["model_limits_enabled"]) == ("gpt-4o,o1", True)
+        channel = {"type": 1, "key": "sk-the-whole-key", "models": "gpt-4o", "name": "c"}
+        [made] = (await http.post("/api/channel/", json=channel)).json()["data"]
+        for keyword, found in (("sk-the-whole-key", [made]), ("sk-the-whole-ke", []), ("key", [])):
+            rows = (await http.get("/api/channel/search", params={"keyword": keyword})).json()["data"]
+            assert [row["id"] for row in rows] == found
+        now = int(time.time())
+        row = {"user_id": 1, "type": 2, "created_at": now, "model_name": "gpt-4o", "quota": 3, "prompt_tokens": 2}
+        async with console.services.engine.begin() as db:
+            await db.execute(insert(Log), [row, row, {**row, "created_at": now - 8 * 86_400}, {**row, "user_id": 2}])
+        [day] = (await http.get("/api/user/dashboard")).json()["data"]
+        assert {name: day[name] for name in ("ModelName", "RequestCount", "Quota", "PromptTokens", "CompletionTokens")} == {
+            "ModelName": "gpt-4o", "RequestCount": 2, "Quota": 6, "PromptTokens": 4, "CompletionTokens": 0,
+        }  # fmt: skip
+        assert day["Day"] == time.strftime("%Y-%m-%d", time.gmtime(now))
