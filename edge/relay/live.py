@@ -29,7 +29,7 @@ from schema.dialects import neutral
 from schema.dialects.base import EventWriter, StreamContext
 from schema.dialects.providers.base import Call, Outgoing
 from schema.dialects.registry import get_dialect
-from schema.pricing import charge
+from schema.pricing import billed_name, charge
 from schema.quota import Quota
 from schema.spool import SpoolError
 from schema.usage import PriceRecord, TokenUsage, UsageRecord
@@ -99,6 +99,8 @@ class LiveCall:
             if channel is None:
                 raise Refused(403, "channel_disabled", "The pinned channel does not exist or is disabled.")
             return self.relay.health.picker.with_key(channel, time.monotonic())
+        if "-gizmo" in model and (self.group, model) not in snapshot.tiers:
+            model = billed_name(model)  # channels offer custom GPTs by the starred name; upstream gets the full one
         wish = Wish(self.group, model, self.mode, self._conversation() if snapshot.options.affinity_enabled else "")
         return self.relay.health.choose(snapshot, wish, attempt=attempt - 1, tried=self.tried)
 
@@ -226,7 +228,7 @@ class LiveCall:
             token_name=caller.token_name,
             token_limited=caller.limited,
             channel_id=self.channel.id,
-            model=self.wanted.model,
+            model=billed_name(self.wanted.model),
             upstream_model=self.sent.model or self.call.upstream_model,
             group=self.group,
             dialect=self.dialect,

@@ -17,6 +17,7 @@ from google import genai
 from google.genai import types
 from sqlalchemy import insert
 
+from schema.counting import count_text
 from schema.ledger.keys import Keys
 from schema.tables import Ability, Channel
 from schema.usage import UsageRecord, read_record
@@ -62,6 +63,10 @@ ANSWERS: list[tuple[str, tuple[str, bytes]]] = [
     (r"gemini/\S+:predict", _json({"predictions": [{"bytesBase64Encoded": PIXEL, "mimeType": "image/png"}]})),
     (r"gemini/\S+:generateContent", ("application/json", read("gemini", "text.json"))),
     (r"gemini/\S+:streamGenerateContent\S*", ("text/event-stream", read("gemini", "text.sse"))),
+    (r"silent/api/chat", ("application/x-ndjson", (
+        b'{"model":"u","message":{"role":"assistant","content":"","thinking":"2+2"},"done":false}\n'
+        b'{"model":"u","message":{"role":"assistant","content":"4"},"done":false}\n'
+        b'{"model":"u","message":{"role":"assistant","content":""},"done":true,"done_reason":"stop"}\n'))),
     (r"ollama/api/embed", _json({"model": "u", "embeddings": [VECTOR, VECTOR], "prompt_eval_count": 8})),
     (r"cohere/v2/embed", _json({"id": "e", "embeddings": {"float": [VECTOR, VECTOR]}, "texts": ["a", "b"], "meta": {"billed_units": {"input_tokens": 8}}})),
     (r"cohere/v2/rerank", _json(RANKED | {"id": "r", "meta": {"billed_units": {"search_units": 1}}})),
@@ -101,6 +106,11 @@ class Upstream:
                 path = line.split(" ")[1][1:]
                 self.asked.append((path, headers, body))
                 kind, answer = next(answer for pattern, answer in ANSWERS if re.fullmatch(pattern, path))
+                if kind == "application/x-ndjson" and b'"stream":false' in body:
+                    kind, answer = (
+                        "application/json",
+                        b'{"model":"u","message":{"content":"4","thinking":"2+2"},"done":true}',
+                    )
                 if (
                     kind == "application/json"
                     and answer == ANSWERS[-1][1][1]
@@ -131,6 +141,7 @@ CHANNELS: dict[str, dict[str, Any]] = {
     "jina": {"provider": "jina", "type": 38},
     "claude": {"provider": "anthropic", "type": 14},
     "azure": {"provider": "azure", "type": 3},
+    "silent": {"provider": "ollama", "type": 4, "setting": {"ollama_native": True}},
     "old": {"provider": "openai", "type": 1, "setting": {"responses": "auto"}},
     "chatonly": {"provider": "openai", "type": 1, "setting": {"responses": "chat"}},
     "think": {"provider": "deepseek", "type": 43, "setting": {"thinking_to_content": True}},
@@ -143,6 +154,7 @@ CHANNELS: dict[str, dict[str, Any]] = {
     "perplexity": {"provider": "perplexity", "type": 27},
     "o3-mini-high": {"provider": "openai", "type": 1, "as": "o3-mini-high"},
     "gpt-5-low": {"provider": "openai", "type": 1, "as": "gpt-5-low"},
+    "gpt-4-gizmo-*": {"provider": "openai", "type": 1, "as": "gpt-4-gizmo-*"},
     "claude-sonnet-4-20250514-thinking": {"provider": "anthropic", "type": 14, "as": "claude-sonnet-4-20250514-thinking"},
     "gemini-2.5-flash-thinking-128": {"provider": "gemini", "type": 24, "base": "gemini", "as": "gemini-2.5-flash-thinking-128"},
     "gemini-2.5-flash-nothinking": {"provider": "gemini", "type": 24, "base": "gemini", "as": "gemini-2.5-flash-nothinking"},
@@ -422,6 +434,33 @@ async def test_names_with_rules(stage: Stage) -> None:
     await client.chat.completions.create(model="gemini-2.5-flash-nothinking", **CHAT)
     assert stage.upstream.last()["generationConfig"]["thinkingConfig"]["thinkingBudget"] == 0
     assert stage.upstream.asked[-1][0].startswith("gemini/v1beta/models/gemini-2.5-flash:")
+
+
+async def test_custom_gpts_share_one_name(stage: Stage) -> None:
+    await sdk(stage).chat.completions.create(model="gpt-4-gizmo-g-abc", **CHAT)
+    assert stage.upstream.asked[-1][0] == "gpt4gizmo/v1/chat/completions"
+    assert stage.upstream.last()["model"] == "gpt-4-gizmo-g-abc"
+    record = await last_record(stage)
+    assert (record.model, record.upstream_model, record.quota) == ("gpt-4-gizmo-*", "gpt-4-gizmo-g-abc", 500)
+
+
+@pytest.mark.parametrize(
+    ("model", "stream"), [("openai", False), ("openai", True), ("silent", False), ("silent", True)]
+)
+async def test_missing_usage_is_counted(stage: Stage, model: str, stream: bool) -> None:
+    """Of the prompt with its tools, and of text, thoughts and calls of the answer, passed through or translated."""
+    function = {"name": "f", "description": "Does it.", "parameters": {"type": "object", "properties": {}}}
+    body = {"tools": [{"type": "function", "function": function}], **CHAT}
+    answer = await sdk(stage).chat.completions.create(model=model, stream=stream, **body)
+    if stream:
+        async for _ in answer:
+            pass
+    usage = (await last_record(stage)).usage
+    if model == "openai":
+        assert not usage.estimated
+        return
+    assert usage.estimated and usage.input_text > 20
+    assert usage.output_text == count_text("silent", "2+2" + "4")
 
 
 async def test_settings_of_the_environment(stage: Stage) -> None:
