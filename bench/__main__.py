@@ -187,7 +187,7 @@ def main() -> int:
                 if peer is ours:
                     asked += rows[-1].figures.calls - rows[-1].figures.errors + min(scenario.warm, calls)
         if wish.litellm:
-            with run_litellm(mock.url, list(dict.fromkeys(one.model for one in SCENARIOS))) as litellm:
+            with run_litellm(mock.url, list(dict.fromkeys(one.model for one in SCENARIOS)), key) as litellm:
                 for scenario in SCENARIOS[:3] if litellm is not None else ():
                     rows.append(measure(litellm, key, scenario, min(QUICK[scenario.name], LITELLM_CALLS)))
         slope_calls = 500 if quick else 5000

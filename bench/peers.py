@@ -70,8 +70,8 @@ def run_nginx(upstream: str) -> Iterator[Peer | None]:
 
 
 @contextmanager
-def run_litellm(upstream: str, models: Sequence[str]) -> Iterator[Peer | None]:
-    """LiteLLM's proxy without database and keys, in a virtual environment of its own that is kept for the next time.
+def run_litellm(upstream: str, models: Sequence[str], key: str) -> Iterator[Peer | None]:
+    """LiteLLM's proxy without a database, `key` as its master key, in a virtual environment of its own that is kept for the next time.
 
     None where it cannot be installed: the report then says so.
     """
@@ -92,12 +92,12 @@ def run_litellm(upstream: str, models: Sequence[str]) -> Iterator[Peer | None]:
     ]
     port = free_port()
     config = folder / "config.yaml"  # JSON is YAML
-    config.write_text(json.dumps({"model_list": entries}))
+    config.write_text(json.dumps({"model_list": entries, "general_settings": {"master_key": key}}))
     command = [str(folder / "bin" / "litellm"), "--config", str(config), "--host", "127.0.0.1", "--port", str(port)]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
     try:
-        _wait(port, 120)
+        _wait(port, 120, process)
         yield Peer("LiteLLM", port, process.pid)
     except httpx.TransportError:
         yield None
@@ -105,13 +105,13 @@ def run_litellm(upstream: str, models: Sequence[str]) -> Iterator[Peer | None]:
         end(process)
 
 
-def _wait(port: int, patience_s: float = 15) -> None:
+def _wait(port: int, patience_s: float = 15, process: "subprocess.Popen[bytes] | None" = None) -> None:
     deadline = time.monotonic() + patience_s
     while True:
         try:
             httpx.get(f"http://127.0.0.1:{port}/served", trust_env=False, timeout=patience_s)
             return
         except httpx.TransportError:
-            if time.monotonic() > deadline:
+            if time.monotonic() > deadline or (process is not None and process.poll() is not None):
                 raise
             time.sleep(0.05)
