@@ -8,7 +8,7 @@ import pytest
 from tests.edge.relay.matrix.test_soak import request_of, serving_process
 from tests.system import System, open_system, streamed
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("matrix-cost")]  # one system for all
 CALLS, ROUNDS = 40, 3
 RATIO_MAX = 3.0
 

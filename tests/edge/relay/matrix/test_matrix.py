@@ -22,7 +22,7 @@ from tests.edge.relay.matrix.seeding import seed_channels
 from tests.edge.relay.matrix.standin import LEAKED, Standin, read
 from tests.system import KEY, PARTITIONS, System, open_system
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("matrix-matrix")]  # one system for all
 COMPLETION, CACHED, WRITTEN = Decimal(3), Decimal("0.25"), Decimal("1.25")
 LIMITED = {
     "openai": openai.RateLimitError,

@@ -26,7 +26,7 @@ from tests.edge.relay.matrix.standin import read
 from tests.services import free_port
 from tests.system import KEY, PARTITIONS, System, open_system
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("matrix-modes")]  # one system for all
 TOKEN = f"sk-{KEY}1"
 VECTOR = [0.5, -1.0]
 WAV = b"RIFF$\x00\x00\x00WAVEfmt \x10\x00\x00\x00\x01\x00\x01\x00@\x1f\x00\x00@\x1f\x00\x00\x01\x00\x08\x00data\x00\x00\x00\x00"

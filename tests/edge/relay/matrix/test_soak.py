@@ -20,7 +20,7 @@ from tests.edge.relay.matrix.seeding import seed_channels
 from tests.edge.relay.matrix.standin import Standin, read
 from tests.system import PARTITIONS, System, open_system, until
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("matrix-soak")]  # one system for all
 CALLS, AT_ONCE = 500, 60
 UPSTREAMS = ("openai", "anthropic", "gemini", "cohere", "aws", "converse", "ollama-native", "deepseek", "coze", "dify")
 ENDS = {
