@@ -1,13 +1,11 @@
 """The log for people: all of it for administrators, one's own for users, a token's for its holder."""
 
-import csv
 import hashlib
-import io
 import time
 from typing import Any
 
 import msgspec
-from blacksheep import Content, Request, Response
+from blacksheep import Request, Response
 from msgspec import Struct
 from sqlalchemy import ColumnElement, and_, delete, func, literal_column, or_, select
 
@@ -15,6 +13,7 @@ from edge.console.calls import TRUE, client_address, header, list_page, query, r
 from edge.console.envelope import Refusal
 from edge.console.journal import audit
 from edge.console.limits import admit
+from edge.console.log_export import export
 from edge.console.log_totals import sum_quota
 from edge.console.paging import Family, read_int
 from edge.console.routes import Actor, Role, Route
@@ -29,7 +28,6 @@ CONSUMED = 2
 FINANCIAL = (1, 3)  # top-ups and management: kept unless named
 TOTAL_MAX = 10_000  # counted exactly up to here
 SEARCH_ROWS_MAX = 100
-EXPORT_ROWS_MAX = 100_000
 DELETE_CHUNK = 5_000
 NOW_S = 60  # what the rates of the last minute look at
 COLUMNS = tuple(Log.__table__.columns)
@@ -285,29 +283,23 @@ async def list_token_logs(services: Services, request: Request, actor: Actor) ->
 
 
 async def export_logs(services: Services, request: Request, actor: Actor) -> Response:
-    """The filtered log as CSV, the newest first, at most 100 000 rows."""
+    """The filtered log, the newest first, at most a million rows: CSV, or JSON lines with `format=jsonl`."""
     where = [*_filters(request, admin=True), *await _of_user(services, request), *_times(request)]
-    return await _export(services, where, admin=True)
+    return _export(services, request, where, admin=True)
 
 
 async def export_own_logs(services: Services, request: Request, actor: Actor) -> Response:
-    """The own filtered log as CSV."""
+    """The own filtered log in the same forms."""
     where = [Log.user_id == actor.id, *_filters(request, admin=False), *_times(request)]
-    return await _export(services, where, admin=False)
+    return _export(services, request, where, admin=False)
 
 
-async def _export(services: Services, where: list[ColumnElement[bool]], *, admin: bool) -> Response:
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(LogView.__struct_fields__)
-    async with services.log_engine.connect() as db:
-        found = select(*COLUMNS).where(*where).order_by(Log.id.desc()).limit(EXPORT_ROWS_MAX)
-        for row in (await db.execute(found)).all():
-            shown = msgspec.structs.astuple(_view(row, admin=admin, masked_id=not admin))
-            writer.writerow([_cell(value) for value in shown])
-    response = Response(200, content=Content(b"text/csv; charset=utf-8", text.getvalue().encode()))
-    response.add_header(b"Content-Disposition", b'attachment; filename="log.csv"')
-    return response
+def _export(services: Services, request: Request, where: list[ColumnElement[bool]], *, admin: bool) -> Response:
+    def view(row: Any) -> LogView:
+        return _view(row, admin=admin, masked_id=not admin)
+
+    lines = query(request, "format") == "jsonl"
+    return export(services, where, view, LogView.__struct_fields__, json_lines=lines)
 
 
 def check_token_address(caller: Caller, address: Address | None) -> None:
@@ -316,11 +308,6 @@ def check_token_address(caller: Caller, address: Address | None) -> None:
         check_address(caller, address)
     except Refused as refused:
         raise Refusal("ip_not_allowed", refused.message, status=403) from None
-
-
-def _cell(value: Any) -> Any:
-    """A text that a spreadsheet would take for a formula is quoted."""
-    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t") else value
 
 
 async def delete_logs(services: Services, request: Request, actor: Actor) -> Response:
@@ -364,7 +351,7 @@ ROUTES = (
         list_token_logs,
         query=("key", "limit", "before_id", "start_timestamp", "end_timestamp"),
     ),
-    Route("GET", "/api/log/export", Role.ROOT, None, export_logs, query=_ALL, media="text/csv"),
-    Route("GET", "/api/log/self/export", Role.USER, None, export_own_logs, query=_OWN, media="text/csv"),
+    Route("GET", "/api/log/export", Role.ROOT, None, export_logs, query=(*_ALL, "format"), media="text/csv"),
+    Route("GET", "/api/log/self/export", Role.USER, None, export_own_logs, query=(*_OWN, "format"), media="text/csv"),
     Route("DELETE", "/api/log/", Role.ROOT, int, delete_logs, query=("target_timestamp", "include_financial")),
 )

@@ -134,3 +134,22 @@ async def test_pages_by_a_row_go_on_where_the_last_one_ended(open_shop):
             before = ids[-1]
         assert ids == [row["id"] for row in whole]
         assert len(set(ids)) == 30
+
+
+async def test_a_long_export_is_every_row_once_in_both_forms(open_shop):
+    shop, rows = await open_shop(), 4_500
+    await seed(shop, rows)
+    async with shop.visitor() as root:
+        shop.services.snapshots.current.is_set_up = False
+        await shop.set_up(root)
+        async with shop.services.engine.begin() as db:
+            await db.execute(update(Log).where(Log.id == 7).values(content="=1+1", created_at=FIRST_S))
+            await db.execute(update(Log).where(Log.id > 4_000).values(created_at=FIRST_S + 9_999))  # many of one second
+            await db.execute(Log.__table__.delete().where(Log.user_id == 1))  # root's own set-up
+        answer = await root.get("/api/log/export")
+        head, *lines = answer.text.splitlines()
+        ids = [int(line.split(",")[0]) for line in lines]
+        assert head.startswith("id,user_id,created_at") and sorted(ids) == list(range(1, rows + 1))
+        assert ids[:500] == list(range(4_500, 4_000, -1)) and "'=1+1" in answer.text
+        told = (await root.get("/api/log/export?format=jsonl&channel=7")).text.splitlines()
+        assert {json.loads(line)["channel"] for line in told} == {7} and len(told) == rows // 50
