@@ -135,6 +135,10 @@ EXAMPLES = {
     ("GET", "/api/data/"): example(SPAN),
     ("GET", "/api/data/users"): example(SPAN),
     ("GET", "/api/data/self"): example(SPAN),
+    ("GET", "/api/data/usage"): example(SPAN),
+    ("GET", "/api/data/usage/self"): example(SPAN),
+    ("GET", "/api/audit"): example("p=1&page_size=5"),
+    ("GET", "/api/pricing"): example(),
     ("GET", "/v1/models/:model"): example(model="gpt-4o"),
     ("GET", "/v1beta/models/:model"): example(model="gpt-4o"),
 }
@@ -152,7 +156,9 @@ ELSEWHERE = (
 def example_of(route: Any) -> SimpleNamespace:
     found = EXAMPLES.get((route.method, route.path))
     if found is None:
-        outside = any(part in route.path for part in ELSEWHERE) or ":" in route.path or route.body is not None
+        outside = (
+            any(part in route.path for part in ELSEWHERE) or ":" in route.path or route.body is not None or route.query
+        )
         found = example(body={} if route.body is not None else None, ok=None if outside else True)
     return found
 

@@ -59,6 +59,7 @@ def test_every_example_is_of_a_route():
     assert set(EXAMPLES) <= {(route.method, route.path) for route in ROUTES}
 
 
+@pytest.mark.timeout(400)  # six hundred calls on each database; a busy machine has needed a minute for them
 async def test_every_route_as_each_role(world):
     app, engine, redis, name = world
     wrong, renewed = [], {}
