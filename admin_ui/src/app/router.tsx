@@ -2,9 +2,10 @@
 import { createRootRoute, createRoute, createRouter, type ErrorComponentProps, lazyRouteComponent, Outlet, redirect } from "@tanstack/react-router";
 import type { ComponentType } from "react";
 import { loadTexts } from "@/locales";
+import { api } from "@/shared/api/client";
 import { selfQuery } from "@/shared/api/self";
 import { statusQuery } from "@/shared/api/status";
-import { Role } from "@/shared/api/types";
+import { Role, type SetupState } from "@/shared/api/types";
 import { ErrorState } from "@/shared/components/ErrorState";
 import { NotFound } from "@/shared/components/NotFound";
 import { queryClient } from "./query-client";
@@ -53,13 +54,21 @@ const CONSOLE_PAGES: ConsolePage[] = [
   { path: "/chat2link", texts: ["chat"], load: () => import("@/features/chat/pages/ChatLinkPage") },
 ];
 
+/** The status of an edge may be seconds old; the set-up state is read from the database. */
+async function isSetUp(): Promise<boolean> {
+  const state = await api.get<SetupState>("/api/setup").catch(() => undefined);
+  if (!state?.status) return false;
+  queryClient.setQueryData(statusQuery.queryKey, (status) => status && { ...status, setup: true });
+  return true;
+}
+
 const rootRoute = createRootRoute({
   component: Outlet,
   notFoundComponent: NotFound,
   beforeLoad: async ({ location }) => {
     const status = await queryClient.ensureQueryData(statusQuery).catch(() => undefined); // pages show the failure themselves
     if (status) document.title = status.system_name || "MedusaXD API";
-    if (status?.setup === false && location.pathname !== "/setup") throw redirect({ to: "/setup" });
+    if (status?.setup === false && location.pathname !== "/setup" && !(await isSetUp())) throw redirect({ to: "/setup" });
   },
 });
 

@@ -6,6 +6,7 @@ import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import { useTranslation } from "react-i18next";
 import { api } from "@/shared/api/client";
+import { statusQuery } from "@/shared/api/status";
 import type { SetupState } from "@/shared/api/types";
 import { AuthFrame } from "@/shared/components/AuthFrame";
 import { ErrorState } from "@/shared/components/ErrorState";
@@ -36,8 +37,7 @@ export default function SetupPage() {
       return api.post<null>("/api/setup", { username: username.trim(), password, confirmPassword: repeat, SelfUseModeEnabled: mode === "self", DemoSiteEnabled: mode === "demo", ...(token ? { setup_token: token } : {}) });
     },
     onSuccess: async () => {
-      await queries.invalidateQueries();
-      await queries.refetchQueries({ queryKey: ["status"] });
+      queries.setQueryData(statusQuery.queryKey, (status) => status && { ...status, setup: true }); // the edge learns of it within seconds
       await navigate({ to: "/login" });
     },
   });
