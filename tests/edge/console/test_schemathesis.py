@@ -60,7 +60,7 @@ def _run(address: str) -> list[str]:
             _run_one(operation, session)
         except BaseException as error:  # a group of failures: all are told at the end
             broken.append(f"{operation.method.upper()} {operation.path}: {_told(error)}")
-    assert done > 100, f"only {done} operations within {BUDGET_S} s"
+    assert done > 40, f"only {done} operations within {BUDGET_S} s"
     return broken
 
 
