@@ -123,7 +123,7 @@ ReturnRequestedModel|bool|false|models|answers name the model that was asked for
 general_setting.ping_interval_enabled|bool|true|relay|send pings into silent streams|流式空闲时发送心跳
 general_setting.ping_interval_seconds|int|15|relay|seconds of silence before a ping|心跳间隔秒数|1|3600
 general_setting.ping_before_first_byte|bool|false|relay|ping before the upstream's first byte (ends retrying)|首字节前即发送心跳
-RetryTierPolicy|enum:descend,exhaust,random|descend|relay|how retries walk through priorities|重试时的优先级策略
+RetryTierPolicy|enum:descend,exhaust|descend|relay|retries: descend = one priority lower each time, exhaust = a whole priority first|重试策略:descend 每次降一级优先级,exhaust 先用完同一优先级
 AffinityEnabled|bool|false|relay|send a user's calls to the same channel while it is healthy|会话粘性
 ForwardClientHeaders|words||relay|further client headers sent upstream|额外转发的客户端请求头
 PassUpstreamHeaders|bool|false|relay|hand rate-limit headers of upstreams to clients|透传上游限流响应头|hidden

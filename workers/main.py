@@ -20,6 +20,7 @@ from redis.exceptions import RedisError
 
 from schema.config import Config, ConfigError, read_config
 from schema.database import Engine, make_engine
+from schema.jobs import JobPlan
 from schema.ledger.connection import over_redis_py
 from schema.ledger.keys import JOBS_KNOWN, METRICS, PARTITIONS, Keys
 from schema.ledger.server import find_eviction, forgets_all, refuse_eviction
@@ -32,7 +33,7 @@ from workers.after import AfterBatch
 from workers.batch import LogPolicy
 from workers.context import OptionStore, Worker
 from workers.jobs import find_jobs
-from workers.jobs.job import TASKS, plan_of, to_cron, to_function
+from workers.jobs.job import TASKS, renew_plans, to_cron, to_function
 from workers.leases import ROUND_S, Leases
 from workers.settle import Settler
 from workers.store import Content, Store, make_store
@@ -63,7 +64,8 @@ class Process:
         self._stores: list[Store] = []
         self._started_ms = int(time.time() * 1000)
         self._settlers = self._make_settlers()
-        self._plans = {job.name: msgspec.json.encode(plan_of(job)) for job in find_jobs()}
+        self._jobs = find_jobs()
+        self._plans: dict[str, JobPlan] = {}
 
     def stop(self) -> None:
         self._stopping.set()
@@ -156,7 +158,8 @@ class Process:
         }
         await self.worker.redis.hset(name, mapping=figures)
         await self.worker.redis.expire(name, 60)
-        await self.worker.redis.hset(JOBS_KNOWN, mapping=self._plans)
+        plans = self._plans = renew_plans(self._jobs, self._plans, int(time.time() * 1000))
+        await self.worker.redis.hset(JOBS_KNOWN, mapping={name: msgspec.json.encode(plans[name]) for name in plans})
 
     async def _run_jobs(self, queue: str) -> None:
         """Jobs of one queue. arq ends when Redis is away: start it again.

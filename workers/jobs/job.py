@@ -1,8 +1,15 @@
-"""One job: what runs, when, for how long at most. Scheduled jobs run once per cluster and time slot."""
+"""One job: what runs, when, for how long at most. Scheduled jobs run once per cluster and time slot.
+
+Each slot of an interval is shifted a little, so that jobs, and installations that share a database or a provider, do not all
+begin on the full minute; the shift follows from job and slot alone, so that all workers agree on it.
+"""
 
 import asyncio
 import time
-from datetime import datetime
+import zlib
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -19,6 +26,7 @@ from workers.context import Worker
 log = structlog.get_logger(__name__)
 
 TASKS = "mx:arq:tasks"  # queue of asynchronous tasks; workers with UPDATE_TASK=false do not read it
+SHIFT = 0.05  # of the interval, to either side: two runs are 0.9 to 1.1 intervals apart
 RESULT_CHARS_MAX = 200
 ERROR_CHARS_MAX = 300
 CANCELLED = "cancelled: its worker stopped"
@@ -51,17 +59,54 @@ def to_cron(job: Job) -> CronJob | None:
     when = _schedule(job)
     if not when:
         return None
-    return cron(
+    plain = cron(
         _tracked(job), name=f"cron:{job.name}", timeout=job.timeout_s, max_tries=job.max_tries, unique=True, **when
     )
+    return ShiftedCron(job, **{field.name: getattr(plain, field.name) for field in fields(plain)})
+
+
+class ShiftedCron(CronJob):
+    """arq's, with the shift of its job; arq takes the job id from the time, so it is the same on all workers."""
+
+    def __init__(self, job: Job, **plain: Any) -> None:
+        super().__init__(**plain)
+        self._job = job
+
+    def calculate_next(self, prev_run: datetime) -> None:
+        self.next_run = next_run(self._job, prev_run)
+
+
+def next_run(job: Job, after: datetime) -> datetime:
+    """The first run of a scheduled job later than `after`, in the zone of `after`."""
+    when = _schedule(job)
+    earlier_s = 1 + SHIFT * job.every_s  # next_cron leaves out the second that follows
+    slot = next_cron(after - timedelta(seconds=earlier_s), **when)
+    while (shifted := slot + shift_of(job, slot)) <= after:
+        slot = next_cron(slot, **when)
+    return shifted
+
+
+def shift_of(job: Job, slot: datetime) -> timedelta:
+    """Within SHIFT of the interval to either side; none for a job of a fixed time of day."""
+    share = zlib.crc32(f"{job.name}:{int(slot.timestamp())}".encode()) / (1 << 32)  # 0 to 1
+    return timedelta(seconds=round((2 * share - 1) * SHIFT * job.every_s, 3))
 
 
 def plan_of(job: Job) -> JobPlan:
     """For those who look at jobs from elsewhere; the next run by this machine's clock and zone, as arq reckons."""
-    when = _schedule(job)
-    next_ms = int(next_cron(datetime.now().astimezone(), **when).timestamp() * 1000) if when else 0
+    scheduled = bool(job.every_s or job.daily)
+    next_ms = int(next_run(job, datetime.now().astimezone()).timestamp() * 1000) if scheduled else 0
     daily = f"{job.daily[0]:02}:{job.daily[1]:02}" if job.daily is not None else ""
     return JobPlan(job.name, job.every_s, daily, job.timeout_s, job.max_tries, next_ms, job.queue)
+
+
+def renew_plans(jobs: Iterable[Job], plans: Mapping[str, JobPlan], now_ms: int) -> dict[str, JobPlan]:
+    """Plans by name; those whose run has begun since are made anew."""
+    renewed = {}
+    for job in jobs:
+        plan = plans.get(job.name)
+        renewed[job.name] = plan_of(job) if plan is None or 0 < plan.next_ms <= now_ms else plan
+    return renewed
 
 
 def _schedule(job: Job) -> dict[str, Any]:
