@@ -155,8 +155,8 @@ def _tracked(job: Job) -> Run:
                 started_ms=int(started_s * 1000), seconds=round(time.time() - started_s, 3), ok=not error, error=error,
                 node=worker.node, every_s=job.every_s, result="" if result is None else str(result)[:RESULT_CHARS_MAX],
             )  # fmt: skip
-            await worker.redis.hset(JOBS, job.name, msgspec.json.encode(state))
             await worker.redis.hincrby(f"{JOBS}:runs", f"{job.name}:{'failed' if error else 'ok'}", 1)
+            await worker.redis.hset(JOBS, job.name, msgspec.json.encode(state))
             if error not in ("", CANCELLED) and (job.every_s or job.daily):
                 await _tell(worker, job, error)
 
