@@ -17,7 +17,7 @@ from edge.console.playground import PlaygroundDoor
 from edge.door.listener import Door
 from edge.door.splice import restore_peer
 from edge.exposition import Exposition
-from edge.health.recent import Recent
+from edge.health.recent import read_recent
 from edge.health.watch import Health
 from edge.probes import PROBES, Probes
 from edge.realtime.door import RealtimeDoor
@@ -52,6 +52,26 @@ ENDING_S = 2.0  # beyond SHUTDOWN_TIMEOUT: what was ended then is settled
 GC_THRESHOLDS = (20_000, 20, 50)  # a call makes some hundred objects and hardly a cycle
 
 
+def open_redis(config: Config) -> Redis:
+    """For the console and the health board; calls have a pipe of their own."""
+    redis: Redis = Redis.from_url(
+        config.redis_url,
+        max_connections=config.redis_pool_size * 5,
+        socket_connect_timeout=REDIS_S_MAX,
+        socket_timeout=REDIS_S_MAX,
+    )
+    return redis
+
+
+async def open_vault(config: Config, engine: Engine) -> Vault:
+    """Seals where the database does so, unless SECRETS_AT_REST is off."""
+    return Vault(
+        config.crypto_secret or config.session_secret,
+        config.crypto_secret_old,
+        seals=config.secrets_at_rest != "off" and await read_meta(engine, "secrets_at_rest") == "aesgcm",
+    )
+
+
 class Edge:
     """One process: its connections, and the ASGI callable that the door drives, granian for WebSockets."""
 
@@ -78,16 +98,8 @@ class Edge:
         self.exposition = Exposition(data_dir / "metrics", spool.path.stem, self.pipe, self._gauges)
         meters = self.exposition.meters
         self.settling = Settling(hot, self.pipe, read_truth, spool, meters, admitted_max=config.admit_without_redis)
-        self.redis = Redis.from_url(
-            config.redis_url,
-            max_connections=config.redis_pool_size * 5,
-            socket_connect_timeout=REDIS_S_MAX,
-            socket_timeout=REDIS_S_MAX,
-        )
-        recent = (
-            Recent(config.metric_queue_size, config.metric_success_rate_threshold) if config.enable_metric else None
-        )
-        self.health = Health(self.engine, self.redis, self.pipe, host=config.node_name, recent=recent)
+        self.redis = open_redis(config)
+        self.health = Health(self.engine, self.redis, self.pipe, host=config.node_name, recent=read_recent(config))
         meters.on_settled = self.health.settled
         self.probes = Probes(config, self.pipe, self.engine, self.settling, self.exposition, self.snapshots)
         self.log_engine = self._open(config.log_sql_dsn) if config.log_sql_dsn else self.engine
@@ -99,11 +111,7 @@ class Edge:
             log_engine=self.log_engine,
             redis=self.redis,
             http=self.http,
-            vault=Vault(
-                config.crypto_secret or config.session_secret,
-                config.crypto_secret_old,
-                seals=config.secrets_at_rest != "off" and await read_meta(self.engine, "secrets_at_rest") == "aesgcm",
-            ),
+            vault=await open_vault(config, self.engine),
             started_s=int(time.time()),
             meters=meters,
         )

@@ -12,6 +12,7 @@ from msgspec import Struct
 from schema.database import DsnError, parse_dsn
 
 _TRUE = frozenset({"1", "t", "T", "true", "TRUE", "True"})
+_PROXIES = ("http://", "https://", "socks5://", "socks5h://")
 _FALSE = frozenset({"0", "f", "F", "false", "FALSE", "False"})
 
 
@@ -205,7 +206,10 @@ VARIABLES: tuple[Variable, ...] = (
     ),
     _v("RELAY_PROXY", "relay_proxy", "proxy of upstream calls", secret=True),
     _v(
-        "USER_CONTENT_REQUEST_PROXY", "user_content_request_proxy", "proxy of downloads that users ask for", secret=True
+        "USER_CONTENT_REQUEST_PROXY",
+        "user_content_request_proxy",
+        "proxy of downloads that users ask for; it resolves names itself",
+        secret=True,
     ),
     _v("USER_CONTENT_REQUEST_TIMEOUT", "user_content_request_timeout_s", "of such a download, seconds", 1, 3600),
     _v("REALTIME_IDLE_TIMEOUT", "realtime_idle_timeout_s", "Realtime: no event for so long, seconds", 1, DAY_S),
@@ -263,7 +267,7 @@ VARIABLES: tuple[Variable, ...] = (
         aliases=("SHUTDOWN_GRACE_S",),
     ),
     _v("SHUTDOWN_DELAY_S", "shutdown_delay_s", "seconds between not ready and not accepting", 0, 600),
-    _v("TZ", "tz", "time zone of texts"),
+    _v("TZ", "tz", "time zone of log lines; empty = UTC"),
     _v("ENABLE_METRIC", "enable_metric", "disable a channel whose recent success rate is low"),
     _v("METRIC_QUEUE_SIZE", "metric_queue_size", "calls looked at", 1, 100_000),
     _v("METRIC_SUCCESS_RATE_THRESHOLD", "metric_success_rate_threshold", "lowest success rate", 0, 1),
@@ -372,6 +376,8 @@ def _check(config: Config) -> list[str]:
         problems.append("REDIS_CONN_STRING: must begin with redis://, rediss:// or unix://")
     if config.session_secret == "random_string":  # noqa: S105  # the placeholder of the predecessors' example
         problems.append("SESSION_SECRET: `random_string` is the text of an example; choose a secret of your own")
+    if config.user_content_request_proxy and not config.user_content_request_proxy.startswith(_PROXIES):
+        problems.append("USER_CONTENT_REQUEST_PROXY: must begin with http://, https://, socks5:// or socks5h://")
     for block in config.trusted_proxies:
         try:
             ipaddress.ip_network(block, strict=False)

@@ -17,7 +17,7 @@ import httpx
 from httpcore._backends.auto import AutoBackend
 from msgspec import Struct
 
-from schema.addresses import UrlRefused, UrlRules, check_addresses, read_target
+from schema.addresses import Target, UrlRefused, UrlRules, check_addresses, read_target
 
 REDIRECTS_MAX = 3
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -109,10 +109,12 @@ def guarded_client(rules: UrlRules, timeout: httpx.Timeout) -> httpx.AsyncClient
 class GuardedFetcher:
     """One per process; `close` it at the end. Safe for many tasks at once."""
 
-    def __init__(self, rules: UrlRules | None = None, resolve: Resolve = resolve) -> None:
-        self.rules = rules or UrlRules()
+    def __init__(self, rules: UrlRules | None = None, resolve: Resolve = resolve, *, proxy: str = "") -> None:
+        """`proxy`: the operator's way out, '' = none. It resolves names itself: what we can resolve is checked all the same."""
+        self.rules, self._resolve, self._proxied = rules or UrlRules(), resolve, bool(proxy)
+        guarded = None if proxy else _GuardedTransport(GuardedBackend(self.rules, resolve))
         self._client = httpx.AsyncClient(
-            transport=_GuardedTransport(GuardedBackend(self.rules, resolve)), trust_env=False, follow_redirects=False
+            transport=guarded, proxy=proxy or None, trust_env=False, follow_redirects=False
         )
 
     async def close(self) -> None:
@@ -161,6 +163,8 @@ class GuardedFetcher:
         timeout = httpx.Timeout(limits.total_s, connect=limits.connect_s)
         for _ in range(REDIRECTS_MAX + 1):
             target = read_target(url, self.rules)
+            if self._proxied:
+                await self._check_before_proxy(target)
             request = self._client.build_request(
                 "GET", url, headers={"accept-encoding": "gzip, deflate"}, timeout=timeout
             )
@@ -174,6 +178,14 @@ class GuardedFetcher:
             if target.scheme == "https" and not url.startswith("https:"):
                 raise UrlRefused("a redirect from https to http is not allowed")
         raise FetchFailed("too many redirects")
+
+    async def _check_before_proxy(self, target: Target) -> None:
+        """Raises UrlRefused for a host whose addresses, as far as we see them, are not allowed."""
+        try:
+            addresses = await self._resolve(target.host, target.port)
+        except UrlRefused:
+            return  # a name that only the proxy knows
+        check_addresses(addresses, self.rules)
 
 
 def _read_head(answer: httpx.Response, limits: FetchLimits) -> FetchStream:

@@ -5,6 +5,7 @@ import logging
 import os
 import re
 import sys
+import time
 from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 from typing import Any, TextIO
@@ -15,6 +16,7 @@ from schema.config import Config
 
 FILE_BYTES_MAX = 100 * 1024 * 1024
 FILES_KEPT = 10  # besides the one that is written
+_LOCAL = "%Y-%m-%dT%H:%M:%S.%f%z"  # TZ asks for it
 _SECRETS = re.compile(
     r"(?P<key>\bsk-)[A-Za-z0-9_-]{6,}|(?P<bearer>[Bb]earer\s+)[^\s\"',;]{6,}|(?P<url>://[^/\s:@]*:)[^@\s/]+(?=@)"
     r"|(?P<query>[?&](?:api_?key|key|token|access_token|secret)=)[^&\s\"']+"
@@ -84,6 +86,9 @@ class RotatedFile:
 def configure_logging(config: Config, name: str) -> None:
     """Once per process. `name`: edge, worker: that of the file in LOG_DIR."""
     level = logging.DEBUG if config.debug else getattr(logging, config.log_level.upper(), logging.INFO)
+    if config.tz:  # of .env, too: the C library reads the process's own
+        os.environ["TZ"] = config.tz
+        time.tzset()
     out: Any = sys.stdout
     if config.log_dir:
         out = RotatedFile(Path(config.log_dir) / f"{name}.log", sys.stdout)
@@ -91,7 +96,7 @@ def configure_logging(config: Config, name: str) -> None:
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+            structlog.processors.TimeStamper(fmt=_LOCAL if config.tz else "iso", utc=not config.tz, key="time"),
             structlog.processors.format_exc_info,
             _mask_secrets,
             structlog.processors.JSONRenderer(),

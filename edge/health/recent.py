@@ -2,6 +2,8 @@
 
 from collections import deque
 
+from schema.config import Config
+
 CHANNELS_MAX = 5_000
 
 
@@ -28,3 +30,8 @@ class Recent:
             return None
         results.clear()
         return share
+
+
+def read_recent(config: Config) -> Recent | None:
+    """None: nobody asks for the rule."""
+    return Recent(config.metric_queue_size, config.metric_success_rate_threshold) if config.enable_metric else None

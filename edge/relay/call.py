@@ -91,6 +91,7 @@ class Relay:
             file_bytes_max=config.max_file_download_mb << 20,
             file_s_max=config.user_content_request_timeout_s,
             relay_proxy=config.relay_proxy,
+            file_proxy=config.user_content_request_proxy,
         )
         self.facts: dict[int, frozenset[str]] = {}  # channel -> what its answers taught, until the channel is edited
         self.limiter = RateLimiter(hot.execute, hot.keys)

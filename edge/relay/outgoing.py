@@ -71,10 +71,17 @@ class Preparer:
     """One per process."""
 
     def __init__(
-        self, http: httpx.AsyncClient, *, file_bytes_max: int, file_s_max: float, relay_proxy: str = ""
+        self,
+        http: httpx.AsyncClient,
+        *,
+        file_bytes_max: int,
+        file_s_max: float,
+        relay_proxy: str = "",
+        file_proxy: str = "",
     ) -> None:
+        """`file_proxy`: USER_CONTENT_REQUEST_PROXY."""
         self._http, self._relay_proxy = http, relay_proxy
-        self._fetcher = GuardedFetcher()
+        self._fetcher = GuardedFetcher(proxy=file_proxy)
         self._limits = FetchLimits(
             total_s=file_s_max,
             bytes_max=file_bytes_max,

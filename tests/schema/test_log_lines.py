@@ -4,6 +4,7 @@ import io
 import json
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,23 @@ except ValueError:
     ]  # fmt: skip
     assert "ValueError" in lines[1]["exception"] and "abcdef" not in done.stdout
     assert (tmp_path / "edge.log").read_text() == done.stdout
+
+
+@pytest.mark.parametrize(("zone", "ends"), [("", "Z"), ("Asia/Shanghai", "+0800"), ("EST5", "-0500")])
+def test_a_time_zone_is_that_of_log_lines(zone, ends):
+    code = f"""
+import structlog
+from schema.config import read_config
+from schema.log_lines import configure_logging
+configure_logging(read_config(dict(TZ={zone!r})), "edge")
+structlog.get_logger("x").info("said")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
+    )
+    at = json.loads(done.stdout)["time"]
+    assert at.endswith(ends)
+    assert abs(datetime.now(UTC) - datetime.fromisoformat(at)) < timedelta(minutes=2)
 
 
 def test_files_are_rotated_once_though_many_processes_write(tmp_path):

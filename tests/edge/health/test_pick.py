@@ -204,3 +204,10 @@ def test_choice_is_cheap_with_2000_channels(make_channel, make_snapshot, ill):
     marked_us = (time.perf_counter() - begun) / rounds * 1e6
     print(f"ill {ill}: choice {each_us:.2f} us, health {marked_us:.2f} us")
     assert marked_us < 30, marked_us
+
+
+@pytest.mark.parametrize(("policy", "second"), [("descend", 3), ("exhaust", 2)])
+def test_a_second_attempt_goes_down_or_stays_where_the_operator_says(make_channel, make_snapshot, policy, second):
+    best, same = make_channel(1, priority=9), make_channel(2, priority=9)
+    chooser = Chooser(make_snapshot(best, same, make_channel(3), RetryTierPolicy=policy))
+    assert chooser.pick(tried=(1,), attempt=1).id == second

@@ -10,6 +10,8 @@ import pytest
 
 from edge.channels import RoutedChannel
 from edge.relay.outgoing import NotPrepared, Preparer
+from schema.config import ConfigError, read_config
+from schema.dialects.errors import DialectError
 from schema.dialects.providers.base import Call, ChannelView, Outgoing
 from schema.dialects.providers.registry import get_provider
 from tests.services import free_port
@@ -75,3 +77,30 @@ async def test_a_proxy_of_an_unknown_kind_fails_the_attempt_alone():
     async with open_preparer() as preparer:
         with pytest.raises(NotPrepared):
             await preparer.prepare(CALL, channel("ftp://127.0.0.1"), no_step)
+
+
+async def test_files_of_users_come_through_a_proxy_of_their_own():
+    """USER_CONTENT_REQUEST_PROXY: it is asked for public addresses and for names that only it knows, never for inner ones."""
+    asked: list[str] = []
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append((await reader.readuntil(b"\r\n")).decode().rpartition(" ")[0])
+        writer.write(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    port = free_port()
+    config = read_config({"USER_CONTENT_REQUEST_PROXY": f"http://127.0.0.1:{port}"})
+    async with httpx.AsyncClient(trust_env=False) as http, await asyncio.start_server(refuse, "127.0.0.1", port):
+        preparer = Preparer(http, file_bytes_max=9, file_s_max=5, file_proxy=config.user_content_request_proxy)
+        for url, code in (
+            ("https://93.184.216.34/a.png", "file_not_fetched"), ("https://files.invalid/a.png", "file_not_fetched"),
+            ("https://127.0.0.1/a.png", "file_url_refused"), ("https://localhost/a.png", "file_url_refused"),
+        ):  # fmt: skip
+            with pytest.raises(DialectError) as refused:
+                await preparer._fetch((url,), ("", ""))
+            assert refused.value.code == code, url
+        await preparer.close()
+    assert asked == ["CONNECT 93.184.216.34:443", "CONNECT files.invalid:443"]
+    with pytest.raises(ConfigError, match="USER_CONTENT_REQUEST_PROXY"):
+        read_config({"USER_CONTENT_REQUEST_PROXY": "proxy:3128"})
