@@ -96,7 +96,7 @@ ImageRatio|prices|{}|prices|price of a picture token relative to a text token|�
 GroupRatio|prices|@group_ratio|prices|multiplier by group; also the list of groups|分组倍率
 GroupGroupRatio|json:dict|{}|prices|user group to used group to ratio; wins over GroupRatio|用户分组使用其他分组时的倍率
 UserUsableGroups|json:dict|@user_usable_groups|prices|groups that any user may choose|用户可选分组
-AutoGroups|json:list|[]|prices|groups that the token group auto tries in turn|auto 分组依次尝试的分组|hidden
+AutoGroups|json:list|[]|prices|groups that the token group auto tries in turn; the first with a channel for the call prices it|auto 分组依次尝试的分组,首个有可用渠道者计价
 PricingPublic|bool|true|prices|visitors may see the prices|价格页对访客公开
 PriceTablesMerged|words||prices|tables to which built-in entries are added|合并内置条目的价格表
 # rate limits

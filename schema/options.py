@@ -354,6 +354,8 @@ def _parse_json(spec: OptionSpec, text: str) -> Any:
         raise OptionError(f"must be a JSON {'list' if wanted is list else 'object'}")
     if spec.key == "claude.default_max_tokens":
         value.setdefault("default", 8192)
+    if spec.key == "AutoGroups" and not all(isinstance(group, str) for group in value):
+        raise OptionError("must be a JSON list of names of groups")
     if spec.key == "GroupGroupRatio":
         _check_group_ratios(value)
     return value

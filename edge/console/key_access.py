@@ -7,6 +7,7 @@ from blacksheep import Content, Request, Response
 from msgspec import Struct
 
 from edge.console.calls import header, query
+from edge.relay.auto_group import groups_to_try
 from edge.relay.callers import Caller, read_caller
 from edge.relay.gate import authenticate, group_in_effect, read_key
 from edge.relay.refusal import Refused
@@ -19,7 +20,7 @@ class KeyHolder(Struct, frozen=True):
     """The token, its owner and what it may use."""
 
     caller: Caller
-    group: str
+    groups: frozenset[str]  # several only for the token group auto
     models: frozenset[str]
 
 
@@ -39,10 +40,12 @@ async def find_holder(services: Services, request: Request) -> KeyHolder | Respo
     try:
         key, pinned = read_key(headers, query(request, "key"))
         caller = await authenticate(_Once(services), key, pinned, int(time.time()))
-        group = group_in_effect(caller, services.snapshots.current.options)
+        options = services.snapshots.current.options
+        group = group_in_effect(caller, options)
     except Refused as refused:
         return write_key_error(refused.status, refused.message)
-    return KeyHolder(caller, group, caller.models)
+    groups = frozenset((group,) if group else groups_to_try(options, caller.user_group))
+    return KeyHolder(caller, groups, caller.models)
 
 
 def write_key_error(

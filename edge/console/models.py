@@ -12,6 +12,7 @@ from edge.console.calls import answer, header, reply
 from edge.console.envelope import Bare, Refusal
 from edge.console.key_access import KeyHolder, find_holder, write_key_error
 from edge.console.routes import Actor, Role, Route
+from edge.relay.auto_group import AUTO, groups_to_try
 from edge.services import Services
 from schema.dialects.base import ListedModel
 from schema.dialects.registry import get_dialect
@@ -150,7 +151,7 @@ async def _names_for(services: Services, holder: KeyHolder) -> list[str]:
     exact = [name for name in holder.models if not name.endswith("*")]
     if holder.models and len(exact) == len(holder.models):
         return sorted(exact)
-    served = await models_of(services, {holder.group})
+    served = await models_of(services, set(holder.groups))
     starts = tuple(name[:-1] for name in holder.models if name.endswith("*"))
     return [name for name in served if not holder.models or name in exact or name.startswith(starts)]
 
@@ -216,7 +217,12 @@ async def list_public_groups(services: Services, request: Request, actor: Actor)
 def _groups(services: Services, own: str) -> Response:
     options = services.snapshots.current.options
     usable = usable_groups(options, own)
-    return reply({name: GroupView(float(options.group_ratio[name]), text) for name, text in usable.items()})
+    views = {name: GroupView(float(options.group_ratio[name]), text) for name, text in usable.items()}
+    behind = groups_to_try(options, own)
+    if behind:  # shown with the ratio of the group that is tried first
+        text = str(options.user_usable_groups.get(AUTO) or " → ".join(behind))
+        views[AUTO] = GroupView(float(options.group_ratio[behind[0]]), text)
+    return reply(views)
 
 
 ROUTES = (

@@ -17,6 +17,7 @@ from edge.console.new_user import random_text
 from edge.console.objects import TOKEN_COLUMNS, TokenView, view_token
 from edge.console.paging import Family, Page, read_page
 from edge.console.routes import Actor, Role, Route
+from edge.relay.auto_group import AUTO, groups_to_try
 from edge.services import Services
 from schema.ledger import signals
 from schema.ledger.entries import BalanceMoved, Expect, post
@@ -121,7 +122,10 @@ def read_values(services: Services, actor: Actor, body: TokenBody) -> dict[str, 
     if not isinstance(body.group, UnsetType):
         options = services.snapshots.current.options
         usable = body.group in ("", actor.group) or body.group in options.user_usable_groups
-        if not usable or (body.group and body.group not in options.group_ratio):
+        known = not body.group or body.group in options.group_ratio
+        if body.group == AUTO and options.auto_groups:
+            usable = known = bool(groups_to_try(options, actor.group))
+        if not (usable and known):
             raise Refusal("group_not_allowed", "This group may not be used.", group=body.group)
         values["group"] = body.group
     for name in ("allow_ips", "subnet"):

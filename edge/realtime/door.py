@@ -21,6 +21,7 @@ from edge.realtime.keeper import Keeper
 from edge.realtime.money import SessionMoney
 from edge.realtime.session import Session
 from edge.realtime.upstream import HandshakeRefused, Upstream, dial
+from edge.relay.auto_group import AUTO, find_group, has_candidate, serves_pinned
 from edge.relay.callers import Caller
 from edge.relay.gate import authenticate, check_address, check_model, group_in_effect, read_key
 from edge.relay.rate_limit import Full, limits_for
@@ -122,6 +123,7 @@ class RealtimeDoor:
         group = group_in_effect(caller, snapshot.options)
         if pinned is None:
             check_model(caller, opening.model)
+        group = group or self._auto_group(opening, caller, snapshot, pinned)
         taken = await self._take_turn(opening, caller, group, snapshot)
         money = SessionMoney(
             relay, snapshot, request_id=opening.request_id, caller=caller, model=opening.model, group=group, ip=ip
@@ -162,6 +164,18 @@ class RealtimeDoor:
         if origin and "*" not in allowed and origin not in allowed:
             raise Refused(403, "origin_not_allowed", "Sessions may not be opened from this origin.")
         return str(address) if address is not None else ""
+
+    def _auto_group(self, opening: Opening, caller: Caller, snapshot: EdgeSnapshot, pinned: int | None) -> str:
+        """Raises Refused."""
+        if pinned is None:
+            found = find_group(
+                caller, snapshot.options, lambda group: has_candidate(snapshot, group, opening.model, _MODE)
+            )
+        else:
+            found = find_group(caller, snapshot.options, serves_pinned(snapshot, pinned), or_first=True)
+        if found is None:
+            raise no_channel(AUTO, opening.model)
+        return found
 
     async def _take_turn(self, opening: Opening, caller: Caller, group: str, snapshot: EdgeSnapshot) -> bool:
         """A session counts as one request. Raises Refused."""

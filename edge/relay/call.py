@@ -19,6 +19,7 @@ from edge.channels import RoutedChannel
 from edge.client_address import find_client
 from edge.health.watch import Health
 from edge.metrics import Meters
+from edge.relay.auto_group import settle_group
 from edge.relay.callers import Caller, Callers
 from edge.relay.failures import AttemptFailed
 from edge.relay.gate import authenticate, check_address, check_model, check_words, group_in_effect, read_key
@@ -159,6 +160,8 @@ async def carry_out(live: LiveCall) -> None:
     if snapshot.words is not None:
         check_words(snapshot.words, live.mode, body)
     live.wanted, live.body = wanted, body
+    if not live.group:
+        snapshot = await settle_group(live, snapshot, pinned)
     live.stream = wanted.stream
     limits = live.limits = limits_for(snapshot.options, live.group)
     if live.place.free:

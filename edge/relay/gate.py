@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Protocol
 
+from edge.relay.auto_group import AUTO
 from edge.relay.callers import Caller
 from edge.relay.refusal import Refused, bad_key, no_key
 from schema.addresses import Address
@@ -73,10 +74,12 @@ def check_address(caller: Caller, address: Address | None) -> None:
 
 
 def group_in_effect(caller: Caller, options: Options) -> str:
-    """The token's group, else the user's. Raises Refused."""
+    """The token's group, else the user's; '' for `auto`, which the call settles. Raises Refused."""
     group = caller.token_group
     if not group:
         return caller.user_group
+    if group == AUTO and options.auto_groups:
+        return ""
     if group != caller.user_group and group not in options.user_usable_groups:
         raise Refused(403, "group_not_allowed", f"Group {group} may not be used by this account.")
     if group not in options.group_ratio:

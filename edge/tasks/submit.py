@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from edge.channels import RoutedChannel
 from edge.health.pick import Wish
+from edge.relay.auto_group import AUTO, find_group, has_candidate, serves_pinned
 from edge.relay.callers import Caller
 from edge.relay.gate import check_model, group_in_effect
 from edge.relay.rate_limit import Full, limits_for
@@ -47,6 +48,7 @@ async def submit_task(call: TaskCall) -> Answer:
     group = group_in_effect(caller, snapshot.options)
     submit = await read_submit_body(call)
     check_model(caller, submit.model)
+    group = group or _auto_group(call, caller, submit, pinned)
     await _take_turn(call, caller, group)
     origin = await find_origin(call, caller, submit, snapshot.options) if submit.origin_id else None
     tried: list[int] = []
@@ -68,6 +70,23 @@ async def submit_task(call: TaskCall) -> Answer:
         if opened is None and quota:
             await _release(call, caller.user_id)
         raise
+
+
+def _auto_group(call: TaskCall, caller: Caller, submit: Submit, pinned: int | None) -> str:
+    """A task tied to a channel, by its origin or by the key, stays there whatever the group. Raises Refused."""
+    snapshot, mode = call.snapshot, call.platform.name
+    if pinned is not None:
+        serves = serves_pinned(snapshot, pinned)
+    else:
+
+        def serves(group: str) -> bool:
+            return has_candidate(snapshot, group, routed_by(call, group, submit), mode)
+
+    tied = pinned is not None or bool(submit.origin_id)
+    found = find_group(caller, snapshot.options, serves, or_first=tied)
+    if found is None:
+        raise no_channel(AUTO, submit.model)
+    return found
 
 
 async def _take_turn(call: TaskCall, caller: Caller, group: str) -> None:

@@ -74,6 +74,19 @@ async def test_bad_tokens_are_refused(people, wrong, code):
     assert (await people[1].post("/api/token/", json={"name": "one", **wrong})).json()["code"] == code
 
 
+async def test_the_group_auto_is_offered_where_the_option_is_in_use(console, people):
+    ann = people[1]
+    body = {"name": "one", "group": "auto"}
+    assert (await ann.post("/api/token/", json=body)).json()["code"] == "group_not_allowed"
+    assert "auto" not in (await ann.get("/api/user/self/groups")).json()["data"]
+    console.set_options(AutoGroups='["gone"]')  # stands for nothing
+    assert (await ann.post("/api/token/", json=body)).json()["code"] == "group_not_allowed"
+    console.set_options(AutoGroups='["vip","default"]', GroupRatio='{"vip":2,"default":1}')
+    assert (await ann.post("/api/token/", json=body)).json()["data"]["group"] == "auto"
+    groups = (await ann.get("/api/user/self/groups")).json()["data"]
+    assert groups["auto"] == {"ratio": 2, "desc": "vip → default"}
+
+
 async def test_keys_are_masked_when_the_operator_says_so(console, people):
     ann = people[1]
     token = (await ann.post("/api/token/", json={"name": "one"})).json()["data"]

@@ -43,7 +43,7 @@ async def system(provider: Provider, tmp_path_factory: pytest.TempPathFactory) -
 
     async with open_system(folder) as system:
         await system.seed(
-            users=7, ModelRatio=table(2.5), CompletionRatio=table(4), AudioRatio=table(20), AudioCompletionRatio=table(2),
+            users=8, AutoGroups='["vip","default"]', ModelRatio=table(2.5), CompletionRatio=table(4), AudioRatio=table(20), AudioCompletionRatio=table(2),
             CacheRatio=table(0.5), SensitiveWords="forbidden", RetryTimes="2",
         )  # fmt: skip
         async with system.engine.begin() as db:
@@ -53,14 +53,20 @@ async def system(provider: Provider, tmp_path_factory: pytest.TempPathFactory) -
                  "model_mapping": '{"mapped":"real-name"}'},
                 {"id": 3, "key": "secret-of-dead", "models": "retried", "priority": 5},
                 {"id": 4, "key": "claude", "models": "beta", "priority": 9, "type": 14, "provider": "anthropic"},
+                {"id": 5, "key": "claude", "models": "beta", "type": 14, "provider": "anthropic", "group": "vip"},
+                {"id": 6, "key": "secret-of-live", "models": "ga", "group": "vip"},
             ]  # fmt: skip
             for row in rows:
                 values = {"type": 1, "status": 1, "name": "c", "weight": 0, "group": "default", "provider": "openai"}
-                await db.execute(insert(Channel).values(**values, base_url=address).values(**row))
+                row = {**values, **row}
+                await db.execute(insert(Channel).values(**row, base_url=address))
                 names = str(row["models"]).split(",")
                 await db.execute(
                     insert(Ability),
-                    [{"group": "default", "model": name, "channel_id": row["id"], "enabled": True} for name in names],
+                    [
+                        {"group": row["group"], "model": name, "channel_id": row["id"], "enabled": True}
+                        for name in names
+                    ],
                 )
             await db.execute(update(User).where(User.id == 3).values(quota=190_000))
             await db.execute(update(LedgerEntry).where(LedgerEntry.user_id == 3).values(delta=190_000))
@@ -68,6 +74,7 @@ async def system(provider: Provider, tmp_path_factory: pytest.TempPathFactory) -
             await db.execute(update(LedgerEntry).where(LedgerEntry.user_id == 4).values(delta=1_000))
             await db.execute(update(User).where(User.id == 7).values(quota=200_000))
             await db.execute(update(LedgerEntry).where(LedgerEntry.user_id == 7).values(delta=200_000))
+            await db.execute(update(Token).where(Token.id == 8).values(group="auto"))
             await db.execute(update(Token).where(Token.id == 5).values(key="sk" + KEY[2:] + "5"))
         system.add_edge(REALTIME_IDLE_TIMEOUT="6")
         system.add_worker()
@@ -163,6 +170,18 @@ async def test_openais_client_talks_and_each_response_is_charged_as_it_ends(syst
     )
     async with system.engine.connect() as db:
         assert (await db.execute(select(User.request_count).where(User.id == 1))).scalar_one() == 1
+
+
+async def test_a_token_of_group_auto_gets_the_first_group_with_realtime(system: System):
+    for model in ("beta", "ga"):
+        async with _connect(system, model, user=8) as socket:
+            await socket.send(json.dumps(HELLO))
+            await _until_type(socket, "response.done")
+    rows = await _rows_when(system, 8, lambda rows: len(rows) == 2)
+    assert {(row.model_name, row.group) for row in rows} == {("beta", "default"), ("ga", "vip")}
+    with pytest.raises(InvalidStatus) as refused:
+        await _connect(system, "nothing", user=8)
+    assert refused.value.response.status_code == 503
 
 
 async def test_a_browser_gives_its_key_as_a_sub_protocol_and_never_sees_it_again(system: System, provider: Provider):

@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import insert, select, update
 
-from schema.tables import OptionRow, Token
+from schema.tables import Ability, Channel, Log, OptionRow, Token
 from tests.system import KEY, PRICE, System, open_system, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -24,8 +24,35 @@ CHAT = "/v1/chat/completions"
 async def system(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[System]:
     folder: Path = tmp_path_factory.mktemp("gates")
     async with open_system(folder, environ={"MAX_REQUEST_BODY_MB": "1"}) as system:
-        await system.seed(users=4, SensitiveWords="forbidden")
+        auto = '["secret","vip","default"]'
+        await system.seed(users=5, models=("dear",), SensitiveWords="forbidden", AutoGroups=auto)
         async with system.engine.begin() as db:
+            await db.execute(update(Token).where(Token.id == 5).values(group="auto"))
+            for channel in (
+                {
+                    "id": 2,
+                    "models": "dear,listed",
+                    "model_mapping": '{"dear":"plain"}',
+                    "group": "vip",
+                    "type": 1,
+                    "provider": "openai",
+                },
+                {"id": 3, "models": "plain", "group": "vip", "type": 38, "provider": "jina"},  # no chat
+                {"id": 4, "models": "dear,hidden", "group": "secret", "type": 1, "provider": "openai"},
+            ):
+                common = {
+                    "key": "sk-up",
+                    "status": 1,
+                    "name": "c",
+                    "base_url": f"http://127.0.0.1:{system.upstream.port}",
+                }
+                await db.execute(insert(Channel).values(**common, **channel))
+                names = str(channel["models"]).split(",")
+                rows = [
+                    {"group": channel["group"], "model": name, "channel_id": channel["id"], "enabled": True}
+                    for name in names
+                ]
+                await db.execute(insert(Ability), rows)
             await db.execute(update(Token).where(Token.id == 2).values(allow_ips="198.51.100.0/24"))
             await db.execute(update(Token).where(Token.id == 3).values(allow_ips="no address"))
         system.add_edge()
@@ -153,6 +180,26 @@ async def test_methods_and_unknown_addresses(system: System):
         assert _code(await http.post("/v1/files", json={})) == (501, "api_not_implemented")
     async with httpx.AsyncClient(base_url=system.address(), trust_env=False) as http:
         assert _code(await http.post("/v1/files", json={})) == (401, "invalid_token")
+
+
+async def test_the_group_auto_is_the_first_that_has_a_channel_for_the_call(system: System):
+    async with system.client(user=5) as http:
+        listed = {row["id"] for row in (await http.get("/v1/models")).json()["data"]}
+        assert {"plain", "dear", "listed"} <= listed and "hidden" not in listed
+        messages = BODY["messages"]
+        assert (await http.post(CHAT, json={"model": "plain", "messages": messages})).status_code == 200
+        assert (await http.post(CHAT, json={"model": "dear", "messages": messages})).status_code == 200  # both have it
+        refused = await http.post(CHAT, json={"model": "hidden", "messages": messages})
+        assert _code(refused) == (503, "no_channel") and "group auto" in refused.text
+        counted = await http.post("/v1/messages/count_tokens", json={"model": "hidden", "messages": messages})
+        assert counted.status_code == 200
+
+    async def groups() -> bool:
+        async with system.engine.connect() as db:
+            rows = await db.execute(select(Log.model_name, Log.group).where(Log.user_id == 5, Log.type == 2))
+            return {tuple(row) for row in rows} == {("plain", "default"), ("dear", "vip")}
+
+    await until(groups, "the calls are not in the log with the group that was found")
 
 
 async def test_keys_of_google_clients(system: System):

@@ -2,9 +2,9 @@
 
 import asyncio
 
-from sqlalchemy import insert
+from sqlalchemy import insert, update
 
-from schema.tables import AsyncTask, Channel, LedgerEntry, Midjourney, QuotaData, UsageHourly
+from schema.tables import AsyncTask, Channel, LedgerEntry, Midjourney, QuotaData, Token, UsageHourly
 from tests.edge.tasks.conftest import BALANCE
 
 
@@ -38,6 +38,22 @@ async def test_a_drawing_is_charged_when_accepted_and_fetched_when_done(bed):
     assert (shown.mj_id, shown.status, shown.progress, shown.quota) == (task_id, "SUCCESS", "100%", 50_000)
     assert (await bed.look()).asked == 0, "a finished task is not asked for again"
     await bed.check_books(spent=50_000)
+
+
+async def test_the_group_auto_prices_a_drawing_by_the_first_group_that_draws(bed):
+    async with bed.engine.begin() as db:
+        await db.execute(update(Token).where(Token.id == 1).values(group="auto"))
+    await bed.set_options(AutoGroups='["svip","vip","default"]', GroupRatio='{"default":1,"vip":2,"svip":9}',
+                          UserUsableGroups='{"vip":"","default":""}')  # fmt: skip
+    first = await bed.imagine()
+    await bed.set_channel(1, group="svip,vip,default")
+    second = await bed.imagine("a dog")
+    assert [first["code"], second["code"]] == [1, 1], (first, second)
+    assert [row.group for row in await bed.logs(2)] == ["default", "vip"]
+    assert await bed.moves() == [("settle", -50_000), ("settle", -100_000)]
+    await bed.set_channel(1, group="svip")
+    refused = await bed.imagine("a bird")
+    assert refused["status"] == 503 and "group auto" in str(refused)
 
 
 async def test_a_failure_gives_everything_back_once(bed):
