@@ -13,6 +13,7 @@ from edge.console.calls import list_page, path_id, query, read_body, reply, repl
 from edge.console.envelope import Refusal
 from edge.console.journal import MANAGEMENT, audit, write_log
 from edge.console.logins.email import clean_address
+from edge.console.logins.entry import has_second_step, with_second_step
 from edge.console.new_user import NewUser, clean_username, insert_user, random_text
 from edge.console.objects import USER_COLUMNS, UserView, view_user
 from edge.console.paging import Family, read_int
@@ -82,7 +83,11 @@ async def _rows(services: Services, request: Request, where: tuple[Any, ...]) ->
             select(*USER_COLUMNS).where(*where).order_by(*(() if order is None else (order.desc(),)), User.id.desc())
         )
         rows = (await db.execute(found.limit(page.size).offset(page.offset))).all()
-    return reply_page(request, [view_user(row) for row in rows], total, page)
+    secured = await with_second_step(services, [row.id for row in rows])
+    views = [view_user(row) for row in rows]
+    for view in views:
+        view.two_factor = view.id in secured
+    return reply_page(request, views, total, page)
 
 
 async def _target(services: Services, actor: Actor, user_id: int, *, deleted: bool = False) -> Any:
@@ -98,7 +103,9 @@ async def _target(services: Services, actor: Actor, user_id: int, *, deleted: bo
 
 async def get_user(services: Services, request: Request, actor: Actor) -> Response:
     """One account of a lower rank."""
-    return reply(view_user(await _target(services, actor, path_id(request))))
+    view = view_user(await _target(services, actor, path_id(request)))
+    view.two_factor = await has_second_step(services, view.id)
+    return reply(view)
 
 
 def _check_quota_group(services: Services, body: UserBody) -> None:

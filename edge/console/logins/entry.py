@@ -132,6 +132,13 @@ async def has_second_step(services: Services, user_id: int) -> bool:
         return (await db.execute(found)).first() is not None
 
 
+async def with_second_step(services: Services, user_ids: list[int]) -> set[int]:
+    """Those of the accounts whose second step is on."""
+    wanted = (TwoFactor.user_id.in_(user_ids), TwoFactor.enabled == true())
+    async with services.engine.connect() as db:
+        return set((await db.execute(select(TwoFactor.user_id).where(*wanted))).scalars())
+
+
 async def find_first_step(services: Services, request: Request) -> tuple[str, FirstStep]:
     """(its key, who gave the first proof in this browser). Raises Refusal."""
     secret = request.cookies.get(COOKIE) or ""

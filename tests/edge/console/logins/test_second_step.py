@@ -101,6 +101,26 @@ async def test_switching_off_needs_a_code_and_fresh_authentication(console):
         assert (await first_step(http))["data"]["username"] == "ann"
 
 
+async def test_administrators_see_who_has_it_and_take_it_off(console):
+    async with console.visitor() as root, console.visitor() as http, console.visitor() as other:
+        await console.set_up(root)
+        await sign_up(console, http, "ann")
+        await call(other, "POST", "/api/user/register", {"username": "bob", "password": PASSWORD})
+        await switch_on(http)
+        ann = (await call(http, "GET", "/api/user/self"))["data"]["id"]
+
+        async def listed(path):
+            return {one["username"]: one["two_factor"] for one in (await call(root, "GET", path))["data"]["items"]}
+
+        assert await listed("/api/user/") == {"root": False, "ann": True, "bob": False}
+        assert await listed("/api/user/search?keyword=ann") == {"ann": True}
+        assert (await call(root, "GET", f"/api/user/{ann}"))["data"]["two_factor"] is True
+        assert (await call(root, "DELETE", f"/api/user/{ann}/2fa"))["success"]
+        assert await listed("/api/user/") == {"root": False, "ann": False, "bob": False}
+        trail = (await call(root, "GET", "/api/audit?action=user.2fa_off"))["data"]["items"]
+        assert [(one["actor"], one["target"]) for one in trail] == [("root", f"user:{ann}")]
+
+
 async def test_the_secret_is_sealed_and_the_codes_are_not_readable(console):
     async with console.visitor() as http:
         await sign_up(console, http, "ann")

@@ -21,4 +21,5 @@ export const createUser = (body: UserWrite & { role: number }) => api.post<User>
 export const updateUser = (body: UserWrite & { id: number }) => api.put<null>("/api/user/", body);
 export const grantQuota = (user_id: number, quota: number, remark: string) => api.post<null>("/api/topup", { user_id, quota, remark });
 export const manageUser = (id: number, action: UserAction) => api.post<null>("/api/user/manage", { id, action });
+export const resetSecondStep = (id: number) => api.delete<null>(`/api/user/${id}/2fa`);
 export const allGroupsQuery = queryOptions({ queryKey: ["groups", "all"], queryFn: ({ signal }) => api.get<string[]>("/api/group/", { signal }), staleTime: 60_000 });

@@ -1,6 +1,6 @@
 // Users: who has an account, what it holds and used, and what may be done about it.
 import { ActionIcon, Badge, Button, Group, Menu, Select, Text } from "@mantine/core";
-import { IconArrowDown, IconArrowUp, IconBan, IconCheck, IconCoin, IconDots, IconEdit, IconPlus, IconTrash, IconUserOff, IconUsers } from "@tabler/icons-react";
+import { IconArrowDown, IconArrowUp, IconBan, IconCheck, IconCoin, IconDots, IconEdit, IconPlus, IconShieldCheck, IconShieldOff, IconTrash, IconUserOff, IconUsers } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { useMemo, useState } from "react";
 import { useTranslation } from "react-i18next";
@@ -15,7 +15,7 @@ import { LIST_DEFAULTS, useList } from "@/shared/components/table/useList";
 import { useFormat } from "@/shared/format/useFormat";
 import { useAction } from "@/shared/hooks/useAction";
 import { useConfirm } from "@/shared/hooks/useConfirm";
-import { allGroupsQuery, listUsers, manageUser, type UserAction, USERS } from "../api/users";
+import { allGroupsQuery, listUsers, manageUser, resetSecondStep, type UserAction, USERS } from "../api/users";
 import { QuotaDialog } from "../components/QuotaDialog";
 import { UserDialog } from "../components/UserDialog";
 
@@ -32,6 +32,7 @@ export default function UsersPage() {
   const [editing, setEditing] = useState<{ user?: User } | null>(null);
   const [granting, setGranting] = useState<User | null>(null);
   const manage = useAction({ run: ({ id, action }: { id: number; action: UserAction }) => manageUser(id, action), done: (_, { action }) => t(`users.done.${action}`), refresh: [USERS] });
+  const resetStep = useAction({ run: (user: User) => resetSecondStep(user.id), done: t("users.done.resetSecondStep"), refresh: [USERS] });
   const isRoot = (self?.role ?? 0) >= Role.root;
   const mayTouch = (user: User) => !user.DeletedAt && (isRoot || user.role < (self?.role ?? 0));
 
@@ -44,6 +45,7 @@ export default function UsersPage() {
         cell: (user) => (user.DeletedAt ? <StatusBadge label={t("users.status.deleted")} color="gray" icon={IconTrash} /> : user.status === 1 ? <StatusBadge label={t("users.status.enabled")} color="teal" icon={IconCheck} /> : <StatusBadge label={t("users.status.disabled")} color="red" icon={IconUserOff} />),
       },
       { id: "role", header: t("users.field.role"), width: 110, cell: (user) => <Badge color={ROLE_COLORS[roleName(user.role)]}>{t(`users.role.${roleName(user.role)}`)}</Badge> },
+      { id: "secondStep", header: t("users.column.secondStep"), width: 120, cell: (user) => (user.two_factor ? <StatusBadge label={t("users.secondStep.on")} color="teal" icon={IconShieldCheck} /> : <Text size="sm" c="dimmed">{t("users.secondStep.off")}</Text>) },
       { id: "group", header: t("users.field.group"), width: 120, cell: (user) => <Badge color="gray">{user.group}</Badge> },
       { id: "balance", header: t("users.column.balance"), width: 130, align: "right", cell: (user) => <Text size="sm" fw={600} className="num" {...(user.quota <= 0 ? { c: "red" } : {})}>{format.quota(user.quota)}</Text> },
       { id: "used", header: t("users.column.used"), width: 130, align: "right", cell: (user) => format.quota(user.used_quota) },
@@ -54,6 +56,7 @@ export default function UsersPage() {
     [t, format],
   );
   const ask = (user: User, action: "delete" | "disable" | "demote") => confirm({ title: t(`users.confirm.${action}`, { name: user.username }), danger: true, ...(action === "delete" ? { typed: user.username } : {}), confirmLabel: t(`users.action.${action}`), onConfirm: () => manage.mutateAsync({ id: user.id, action }) });
+  const askReset = (user: User) => confirm({ title: t("users.confirm.resetSecondStep", { name: user.username }), message: t("users.confirm.resetSecondStepHint"), danger: true, confirmLabel: t("users.action.resetSecondStep"), onConfirm: () => resetStep.mutateAsync(user) });
   return (
     <>
       <PageHeader title={t("users.title")} hint={t("users.hintPage")}>
@@ -77,6 +80,7 @@ export default function UsersPage() {
               <Menu.Dropdown>
                 <Menu.Item leftSection={<IconEdit size={16} />} onClick={() => setEditing({ user })}>{t("shared.action.edit")}</Menu.Item>
                 <Menu.Item leftSection={<IconCoin size={16} />} onClick={() => setGranting(user)}>{t("users.action.grant")}</Menu.Item>
+                {user.two_factor && <Menu.Item color="red" leftSection={<IconShieldOff size={16} />} onClick={() => askReset(user)}>{t("users.action.resetSecondStep")}</Menu.Item>}
                 {user.role < Role.root && (
                   <>
                     <Menu.Divider />
