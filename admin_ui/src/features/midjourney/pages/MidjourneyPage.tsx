@@ -1,10 +1,11 @@
 // Midjourney: drawings with their progress, picture, price and, where one failed, the reason and the money that went back.
-import { Anchor, Badge, Code, Group, Image, Modal, Progress, ScrollArea, Select, Stack, Text, UnstyledButton } from "@mantine/core";
-import { IconAlertTriangle, IconBrush, IconCheck, IconClock, IconLoader, IconMessageQuestion } from "@tabler/icons-react";
+import { Alert, Anchor, Badge, Code, Group, Image, Modal, Progress, ScrollArea, Select, Stack, Text, UnstyledButton } from "@mantine/core";
+import { IconAlertTriangle, IconBellOff, IconBrush, IconCheck, IconClock, IconLoader, IconMessageQuestion } from "@tabler/icons-react";
 import { useMemo, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { readJsonObject } from "@/shared/api/json-text";
 import { useIsAdmin } from "@/shared/api/self";
+import { useStatus } from "@/shared/api/status";
 import type { Midjourney } from "@/shared/api/types";
 import { EmptyState } from "@/shared/components/EmptyState";
 import { PageHeader } from "@/shared/components/PageHeader";
@@ -46,6 +47,7 @@ export default function MidjourneyPage() {
   const { t } = useTranslation();
   const format = useFormat();
   const isAdmin = useIsAdmin();
+  const status = useStatus();
   const [shown, setShown] = useState<Midjourney | null>(null);
   const { state, setState, tableProps } = useList({
     key: [...DRAWINGS, isAdmin],
@@ -76,6 +78,7 @@ export default function MidjourneyPage() {
   return (
     <>
       <PageHeader title={t("midjourney.title")} hint={t("midjourney.hint")} />
+      {isAdmin && status?.mj_notify_enabled === false && <Alert color="blue" mb="md" icon={<IconBellOff size={18} />}>{t("midjourney.notifyOff")}</Alert>}
       <DataTable
         id="drawings"
         label={t("midjourney.title")}
