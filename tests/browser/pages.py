@@ -8,4 +8,4 @@ USER_PAGES = (
 ADMIN_PAGES = (
     "/console/health", "/console/health/4", "/console/channels", "/console/users", "/console/redemptions",
 )  # fmt: skip
-ROOT_PAGES = ("/console/settings",)
+ROOT_PAGES = ("/console/operations", "/console/settings")

@@ -47,6 +47,7 @@ const CONSOLE_PAGES: ConsolePage[] = [
   { path: "/console/midjourney", texts: ["midjourney"], load: () => import("@/features/midjourney/pages/MidjourneyPage") },
   { path: "/console/tasks", texts: ["tasks"], load: () => import("@/features/tasks/pages/TasksPage") },
   { path: "/console/playground", texts: ["playground"], load: () => import("@/features/playground/pages/PlaygroundPage") },
+  { path: "/console/operations", texts: ["operations"], role: Role.root, load: () => import("@/features/operations/pages/OperationsPage") },
   { path: "/console/settings", texts: ["settings"], role: Role.root, load: () => import("@/features/settings/pages/SettingsPage") },
   { path: "/console/personal", texts: ["personal"], load: () => import("@/features/personal/pages/PersonalPage") },
   { path: "/chat", texts: ["chat"], load: () => import("@/features/chat/pages/ChatPage") },

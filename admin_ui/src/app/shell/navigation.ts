@@ -1,7 +1,7 @@
 // What the sidebar and the command palette offer, by role and by what the installation has switched on.
 import {
   IconActivityHeartbeat, IconChartAreaLine, IconBrush, IconChecklist, IconGift, IconKey, IconListDetails, IconMessages, IconPlayerPlay,
-  IconRouteAltLeft, IconSettings, IconUserCircle, IconUsers, IconWallet, type Icon,
+  IconRouteAltLeft, IconServerCog, IconSettings, IconUserCircle, IconUsers, IconWallet, type Icon,
 } from "@tabler/icons-react";
 import { Role, type Status } from "@/shared/api/types";
 
@@ -43,6 +43,7 @@ export const NAVIGATION: NavGroup[] = [
       { id: "channels", to: "/console/channels", icon: IconRouteAltLeft, key: "n", role: Role.admin },
       { id: "users", to: "/console/users", icon: IconUsers, key: "u", role: Role.admin },
       { id: "redemptions", to: "/console/redemptions", icon: IconGift, key: "r", role: Role.admin },
+      { id: "operations", to: "/console/operations", icon: IconServerCog, key: "o", role: Role.root },
       { id: "settings", to: "/console/settings", icon: IconSettings, key: "s", role: Role.root },
     ],
   },

@@ -104,3 +104,7 @@ export interface TopUpOrder {
 
 export type SessionInfo = Reply<"SessionView">;
 
+export type Job = Reply<"JobView">;
+export type ServerNode = Reply<"NodeView">;
+export type AuditEntry = Reply<"AuditView">;
+export type Books = Reply<"BooksView">;
