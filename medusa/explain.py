@@ -8,7 +8,15 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from schema.pricing import AUDIO_COMPLETION_RATIO, CACHE_WRITE_RATIO, ONE, ZERO, charge
+from schema.pricing import (
+    AUDIO_COMPLETION_RATIO,
+    CACHE_WRITE_HOUR_TIMES,
+    CACHE_WRITE_RATIO,
+    ONE,
+    ZERO,
+    cache_write_hour_ratio,
+    charge,
+)
 from schema.quota import Quota
 from schema.usage import PriceRecord, TokenUsage, UsageRecord
 
@@ -89,17 +97,19 @@ def of_log(row: Any, quota_per_unit: Decimal) -> Call:
 
 def _usage(row: Any, other: dict[str, Any]) -> TokenUsage:
     cached, written = int(other.get("cache_tokens", 0)), int(other.get("cache_creation_tokens", 0))
+    hour = min(int(other.get("cache_creation_tokens_1h", 0)), written)
     heard, spoken = int(other.get("audio_input", 0)), int(other.get("audio_output", 0))
     seen = int(other.get("image_tokens", 0))
     return TokenUsage(
         input_text=row.prompt_tokens - cached - written - heard - seen,
         input_cached=cached,
-        input_cache_write=written,
+        input_cache_write=written - hour,
         input_audio=heard,
         input_image=seen,
         output_text=row.completion_tokens - spoken,
         output_audio=spoken,
         estimated=bool(other.get("estimated")),
+        input_cache_write_1h=hour,
     )
 
 
@@ -181,6 +191,12 @@ def _arithmetic(usage: TokenUsage, price: PriceRecord) -> list[str]:
         ("prompt tokens", usage.input_text, ONE, ""),
         ("prompt tokens read from a cache", usage.input_cached, price.cache_ratio, "cache ratio"),
         ("prompt tokens written to a cache", usage.input_cache_write, price.cache_write_ratio, "cache write ratio"),
+        (
+            "prompt tokens written to a cache for an hour",
+            usage.input_cache_write_1h,
+            cache_write_hour_ratio(price),
+            f"cache write ratio x {CACHE_WRITE_HOUR_TIMES}",
+        ),
         ("image tokens", usage.input_image, price.image_ratio, "image ratio"),
         ("audio tokens heard", usage.input_audio, price.audio_ratio, "audio ratio"),
         ("completion tokens", usage.output_text, price.completion_ratio, "completion ratio"),

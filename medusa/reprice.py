@@ -78,16 +78,18 @@ def read_call(row: Any) -> Call:
     if not isinstance(other, dict):
         other = {}
     cached, written = _count(other, "cache_tokens"), _count(other, "cache_creation_tokens")
+    hour = min(_count(other, "cache_creation_tokens_1h"), written)
     spoken, heard, seen = _count(other, "audio_output"), _count(other, "audio_input"), _count(other, "image_tokens")
     prompt, completion = row.prompt_tokens or 0, row.completion_tokens or 0
     usage = TokenUsage(
         input_text=prompt - cached - written - heard - seen,
         input_cached=cached,
-        input_cache_write=written,
+        input_cache_write=written - hour,
         input_audio=heard,
         input_image=seen,
         output_text=completion - spoken,
         output_audio=spoken,
+        input_cache_write_1h=hour,
     )
     created = row.created_at or 0
     price = other.get("model_price", -1)

@@ -16,6 +16,9 @@ ONE_API_UNSET_RATIO = Decimal(30)
 IMAGE_PRICE_PER_RATIO = Decimal("0.0025")  # USD per picture and ratio, for image models without a price
 TASK_PRICE_UNSET = Decimal("0.1")  # USD of a task whose action has no price
 CACHE_WRITE_RATIO = Decimal("1.25")
+# What a write for an hour costs more than one for five minutes: 2 / 1.25 of the input price. Source: Anthropic, Pricing,
+# prompt caching. Times CacheCreationRatio, so that an operator's own ratio moves both.
+CACHE_WRITE_HOUR_TIMES = Decimal("1.6")
 AUDIO_COMPLETION_RATIO = Decimal(2)
 CACHED_PRICES_MAX = 20_000  # prices remembered of one version of the options; about 400 bytes each
 _exact = Context(prec=80)  # 10^12 tokens times three ratios of 17 digits fit without rounding
@@ -203,6 +206,7 @@ class _Weights(Struct, frozen=True):
     audio: int = 0
     output: int = 0
     output_audio: int = 0
+    cache_write_1h: int = 0
 
 
 _weights: dict[int, tuple[PriceRecord, _Weights]] = {}  # by identity: hashing eleven decimals costs more than it saves
@@ -229,11 +233,16 @@ def _make_weights(price: PriceRecord) -> _Weights:
     spoken = times(price.audio_ratio, price.audio_completion_ratio)
     ratios = (
         ONE, price.cache_ratio, price.cache_write_ratio, price.image_ratio, price.audio_ratio,
-        price.completion_ratio, spoken,
+        price.completion_ratio, spoken, cache_write_hour_ratio(price),
     )  # fmt: skip
     exacts = [times(base, ratio) for ratio in ratios]
     digits = max(0, *(-int(exact.as_tuple().exponent) for exact in exacts))
     return _Weights(10**digits, None, *(int(exact.scaleb(digits, _exact)) for exact in exacts))
+
+
+def cache_write_hour_ratio(price: PriceRecord) -> Decimal:
+    """Of a prompt token written to the cache for an hour, relative to an ordinary one."""
+    return _exact.multiply(price.cache_write_ratio, CACHE_WRITE_HOUR_TIMES)
 
 
 def charge(usage: TokenUsage, price: PriceRecord) -> Quota:
@@ -249,6 +258,8 @@ def charge(usage: TokenUsage, price: PriceRecord) -> Quota:
         total += usage.input_cached * weights.cached
     if usage.input_cache_write:
         total += usage.input_cache_write * weights.cache_write
+    if usage.input_cache_write_1h:
+        total += usage.input_cache_write_1h * weights.cache_write_1h
     if usage.input_image:
         total += usage.input_image * weights.image
     if usage.input_audio:
@@ -330,10 +341,17 @@ def other_members(
         other["times"] = str(price.times)
     if upstream_model:
         other |= {"is_model_mapped": True, "upstream_model_name": upstream_model}
-    if dialect == "claude" or usage.input_cache_write:
+    if dialect == "claude" or usage.cache_written:
         other |= {
-            "cache_creation_tokens": usage.input_cache_write,
+            "cache_creation_tokens": usage.cache_written,
             "cache_creation_ratio": float(price.cache_write_ratio),
+        }
+    if usage.input_cache_write_1h:
+        other |= {
+            "cache_creation_tokens_5m": usage.input_cache_write,
+            "cache_creation_ratio_5m": float(price.cache_write_ratio),
+            "cache_creation_tokens_1h": usage.input_cache_write_1h,
+            "cache_creation_ratio_1h": float(cache_write_hour_ratio(price)),
         }
     if dialect == "claude":
         other["claude"] = True

@@ -25,13 +25,14 @@ class TokenUsage(Struct, frozen=True, array_like=True):
 
     input_text: int = 0  # prompt tokens that were neither cached, nor written to a cache, nor audio, nor image
     input_cached: int = 0  # read from the provider's prompt cache
-    input_cache_write: int = 0  # written to the provider's prompt cache
+    input_cache_write: int = 0  # written to the provider's prompt cache for five minutes, or nobody said for how long
     input_audio: int = 0
     input_image: int = 0
     output_text: int = 0  # includes reasoning
     output_audio: int = 0
     reasoning: int = 0
     estimated: bool = False  # counted here because the provider sent no usage
+    input_cache_write_1h: int = 0  # written to the provider's prompt cache for an hour
 
     def __post_init__(self) -> None:
         """No provider's odd figure may pay the client: what is below zero is zero."""
@@ -45,13 +46,19 @@ class TokenUsage(Struct, frozen=True, array_like=True):
             or self.input_image < 0
             or self.output_audio < 0
             or self.reasoning < 0
+            or self.input_cache_write_1h < 0
         ):
             for name in self.__struct_fields__:
                 force_setattr(self, name, max(getattr(self, name), 0) if name != "estimated" else self.estimated)
 
     @property
     def prompt_tokens(self) -> int:
-        return self.input_text + self.input_cached + self.input_cache_write + self.input_audio + self.input_image
+        return self.input_text + self.input_cached + self.cache_written + self.input_audio + self.input_image
+
+    @property
+    def cache_written(self) -> int:
+        """All prompt tokens that were written to the provider's cache."""
+        return self.input_cache_write + self.input_cache_write_1h
 
     @property
     def completion_tokens(self) -> int:

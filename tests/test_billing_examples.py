@@ -56,6 +56,15 @@ def of_openai(prompt: int, completion: int, **details: int) -> TokenUsage:
 CLAUDE = claude.read_usage(
     claude.Usage(input_tokens=21, cache_read_input_tokens=2000, cache_creation_input_tokens=1500, output_tokens=393)
 )
+HOUR = claude.read_usage(
+    convert(
+        {
+            "input_tokens": 21, "cache_read_input_tokens": 2000, "cache_creation_input_tokens": 1500, "output_tokens": 393,
+            "cache_creation": {"ephemeral_5m_input_tokens": 500, "ephemeral_1h_input_tokens": 1000},
+        },
+        claude.Usage,
+    )
+)  # fmt: skip
 WIDE = {"upstream_model": "dall-e-3", "size": "1792x1024", "quality": "hd", "count": 2}
 SQUARE = {"upstream_model": "dall-e-3", "size": "1024x1024", "quality": "standard", "count": 1}
 SONNET = "claude-3-5-sonnet-20241022"
@@ -78,6 +87,7 @@ TALK = of_openai(550, 420, audio_tokens=500, spoken=400)
         pytest.param(of_openai(1000, 500), price("gpt-4o-mini", "vip"), 180, id="3"),
         pytest.param(of_openai(2006, 300, cached_tokens=1920), price("gpt-4o"), 2808, id="4"),
         pytest.param(CLAUDE, price(SONNET), 6092, id="5: rounded, not truncated"),
+        pytest.param(HOUR, price(SONNET), 7217, id="5 with 1000 of 1500 written for an hour, at twice the input price"),
         pytest.param(
             of_openai(3521, 393, cached_tokens=2000, cache_creation_tokens=1500), price(SONNET), 6092,
             id="6: the same call costs the same on the other endpoint",

@@ -190,7 +190,7 @@ def add_record(batch: Batch, record: Any, reason: str, policy: LogPolicy) -> Non
     cell.quota_saved += saved_by_cache(record)
     cell.prompt_tokens += prompt
     cell.cached_tokens += usage.input_cached
-    cell.cache_write_tokens += usage.input_cache_write
+    cell.cache_write_tokens += usage.cache_written
     cell.completion_tokens += completion
     cell.reasoning_tokens += usage.reasoning
     cell.latency_ms_sum += latency_ms

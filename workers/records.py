@@ -194,6 +194,7 @@ def _other(record: Any, failed: bool) -> str:
         or record.upstream_model not in ("", record.model)
         or record.dialect == "claude"
         or usage.input_cache_write
+        or usage.input_cache_write_1h
         or usage.input_image
         or usage.input_audio
         or usage.output_audio

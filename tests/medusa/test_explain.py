@@ -61,6 +61,20 @@ async def explain(books: Books, request_id: str) -> list[str]:
             id="cache read and write, group",
         ),
         pytest.param(
+            TokenUsage(input_text=21, input_cache_write=500, output_text=393, input_cache_write_1h=1000),
+            CLAUDE,
+            [
+                "  21 prompt tokens",
+                "  500 prompt tokens written to a cache x 1.25 cache write ratio = 625",
+                "  1000 prompt tokens written to a cache for an hour x 2 cache write ratio x 1.6 = 2000",
+                "  393 completion tokens x 5 completion ratio = 1965",
+                "  4611 x 1.5 model ratio x 0.8 group ratio = 5533.2",
+                "  rounded half up, once",
+                "  charge: 5533 quota = 0.011066 USD",
+            ],
+            id="cache written for an hour",
+        ),
+        pytest.param(
             TokenUsage(input_text=100, input_audio=200, output_text=50, output_audio=300, estimated=True),
             replace(PRICE, model_ratio=Decimal("1.25"), audio_ratio=Decimal(40)),
             [

@@ -34,7 +34,7 @@ NOWHERE = Prices(OPTIONS, {}, {}, {})
 count = st.integers(0, 10**6)
 usages = st.builds(
     TokenUsage, input_text=count, input_cached=count, input_cache_write=count, input_audio=count, input_image=count,
-    output_text=count, output_audio=count,
+    output_text=count, output_audio=count, input_cache_write_1h=count,
 )  # fmt: skip
 
 

@@ -2,13 +2,15 @@
 
 from decimal import Decimal
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from schema.options import read_options
-from schema.pricing import PriceMissing, charge, estimate_hold, find_price, price_image, quota_saved
-from schema.usage import PriceRecord, TokenUsage
+from schema.pricing import PriceMissing, charge, estimate_hold, find_price, other_members, price_image, quota_saved
+from schema.usage import PriceRecord, TokenUsage, UsageRecord, read_record, write_record
+from tests.schema.ledger.books import make_record
 
 OPTIONS = read_options({"GroupRatio": '{"default":1,"vip":0.8,"half":0.5}'})
 
@@ -37,6 +39,16 @@ def usage(text=0, out=0, **more) -> TokenUsage:
             6092,
             id="5 and 6 cache read and write, the same on every endpoint",
         ),
+        pytest.param(
+            "claude-3-5-sonnet-20241022",
+            "default",
+            usage(21, 393, input_cached=2000, input_cache_write=500, input_cache_write_1h=1000),
+            7217,  # (21 + 200 + 500 x 1.25 + 1000 x 2 + 393 x 5) x 1.5 = 7216.5
+            id="cache written for an hour",
+        ),
+        pytest.param(
+            "claude-3-5-sonnet-20241022", "half", usage(input_cache_write_1h=1000), 1500, id="all of it for an hour"
+        ),
         pytest.param("gpt-4-gizmo-g-abc", "half", usage(7, 7), 25_000, id="8 per call"),
         pytest.param(
             "gpt-4o-audio-preview", "default", usage(100, 50, input_audio=200, output_audio=300), 40_375, id="9 audio"
@@ -59,6 +71,31 @@ def usage(text=0, out=0, **more) -> TokenUsage:
 )
 def test_charge(model, group, used, quota):
     assert charge(used, price(model, group)) == quota
+
+
+def test_an_own_ratio_of_cache_writes_moves_both_lifetimes():
+    options = read_options({"ModelRatio": '{"m":1}', "CacheCreationRatio": '{"m":2.5}'})
+    found = price("m", options=options)
+    assert charge(usage(input_cache_write=1000, input_cache_write_1h=1000), found) == 2500 + 4000
+    used = usage(input_cache_write=300, input_cache_write_1h=700)
+    other = other_members(used, found, first_byte_ms=-1, use_channel=[], dialect="claude")
+    assert {name: other[name] for name in other if name.startswith("cache_creation")} == {
+        "cache_creation_tokens": 1000, "cache_creation_ratio": 2.5, "cache_creation_tokens_5m": 300,
+        "cache_creation_ratio_5m": 2.5, "cache_creation_tokens_1h": 700, "cache_creation_ratio_1h": 4.0,
+    }  # fmt: skip
+    assert used.prompt_tokens == used.cache_written == 1000
+
+
+def test_a_record_written_before_the_hour_was_told_apart_is_read():
+    """The array ends a field earlier; and a reader of then passes over the last one."""
+    record = make_record(usage=usage(10, 5, input_cache_write=7))
+    parts = msgspec.msgpack.decode(write_record(record))
+    place = UsageRecord.__struct_fields__.index("usage")
+    assert parts[place] == [10, 0, 7, 0, 0, 5, 0, 0, False, 0]
+    parts[place].pop()
+    assert read_record(msgspec.msgpack.encode(parts)) == record
+    parts[place] += [9, "of a later version"]
+    assert read_record(msgspec.msgpack.encode(parts)).usage == usage(10, 5, input_cache_write=7, input_cache_write_1h=9)
 
 
 def test_openai_cache_through_a_claude_endpoint():
@@ -132,7 +169,7 @@ PRICES = st.builds(
     image_ratio=RATIO,
     quota_per_unit=st.just(Decimal(500_000)),
 )
-USED = st.builds(TokenUsage, COUNT, COUNT, COUNT, COUNT, COUNT, COUNT, COUNT)
+USED = st.builds(TokenUsage, COUNT, COUNT, COUNT, COUNT, COUNT, COUNT, COUNT, input_cache_write_1h=COUNT)
 
 
 @given(USED, PRICES)
@@ -147,6 +184,7 @@ def test_a_charge_is_never_negative_and_exact_to_half_a_unit(used, found):
             used.input_text
             + used.input_cached * F(found.cache_ratio)
             + used.input_cache_write * F(found.cache_write_ratio)
+            + used.input_cache_write_1h * F(found.cache_write_ratio) * F(8, 5)
             + used.input_image * F(found.image_ratio)
             + used.input_audio * F(found.audio_ratio)
             + used.output_text * F(found.completion_ratio)
@@ -166,10 +204,13 @@ def test_more_tokens_never_cost_less(used, found, more):
         ),
         used.output_text + more,
         used.output_audio,
+        input_cache_write_1h=used.input_cache_write_1h + more,
     )
     assert charge(bigger, found) >= charge(used, found)
 
 
 def test_no_figure_of_a_provider_is_below_zero():
-    odd = TokenUsage(input_text=-5, input_cached=3, output_text=-1, output_audio=2, reasoning=-7)
+    odd = TokenUsage(
+        input_text=-5, input_cached=3, output_text=-1, output_audio=2, reasoning=-7, input_cache_write_1h=-9
+    )
     assert odd == TokenUsage(input_text=0, input_cached=3, output_text=0, output_audio=2, reasoning=0)

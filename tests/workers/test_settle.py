@@ -92,6 +92,20 @@ async def test_an_unlimited_token_moves_only_its_used_quota(any_books: Books):
     assert await find_drifts(books) == []
 
 
+async def test_what_a_cache_was_written_is_one_sum_in_the_totals_and_two_in_the_log(books: Books):
+    await books.add_user(1, 100_000)
+    used = TokenUsage(input_text=20, input_cache_write=300, output_text=5, input_cache_write_1h=700)
+    await charge(books, make_record("a", usage=used, dialect="claude"))
+    hour_alone = TokenUsage(output_text=5, input_cache_write_1h=50)
+    await charge(books, make_record("b", usage=hour_alone))
+    await settle_all(make_settler(books))
+    (hour,), logs = await books.all(UsageHourly), await books.all(Log)
+    assert (hour.cache_write_tokens, hour.prompt_tokens) == (1050, 1070)
+    names = ("cache_creation_tokens", "cache_creation_tokens_5m", "cache_creation_tokens_1h")
+    told = {log.request_id: [json.loads(log.other)[name] for name in names] for log in logs}
+    assert told == {"a": [1000, 300, 700], "b": [50, 0, 50]}
+
+
 async def test_a_failed_call_costs_nothing_and_counts_as_an_error(any_books: Books):
     books = any_books
     await books.add_user(1, 100_000)

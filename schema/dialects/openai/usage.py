@@ -109,8 +109,8 @@ def write_usage(usage: TokenUsage) -> dict[str, Any]:
         "audio_tokens": usage.input_audio,
         "image_tokens": usage.input_image,
     }
-    if usage.input_cache_write:
-        inside["cache_creation_tokens"] = inside["cache_write_tokens"] = usage.input_cache_write
+    if written := usage.cache_written:
+        inside["cache_creation_tokens"] = inside["cache_write_tokens"] = written
     return {
         "prompt_tokens": usage.prompt_tokens,
         "completion_tokens": usage.completion_tokens,

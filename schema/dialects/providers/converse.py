@@ -136,11 +136,17 @@ def _document(block: neutral.Document, target: Target) -> dict[str, Any]:
 # --- answers ---
 
 
+class _CacheDetail(Struct, frozen=True, rename="camel"):
+    input_tokens: int = 0
+    ttl: str = ""  # 5m or 1h
+
+
 class _Usage(Struct, frozen=True, rename="camel"):
     input_tokens: int = 0
     output_tokens: int = 0
     cache_read_input_tokens: int | None = None
     cache_write_input_tokens: int | None = None
+    cache_details: list[_CacheDetail] | None = None  # of what was written, by lifetime
 
 
 class _ToolUse(Struct, frozen=True, rename="camel"):
@@ -232,11 +238,15 @@ _decode_event = msgspec.json.Decoder(_Event).decode
 def _usage(usage: _Usage | None) -> TokenUsage | None:
     if usage is None:
         return None
+    written = usage.cache_write_input_tokens or 0
+    hour = sum([max(part.input_tokens, 0) for part in usage.cache_details or () if part.ttl == "1h"])
+    hour = min(hour, max(written, 0))
     return TokenUsage(
         input_text=usage.input_tokens,
         input_cached=usage.cache_read_input_tokens or 0,
-        input_cache_write=usage.cache_write_input_tokens or 0,
+        input_cache_write=written - hour,
         output_text=usage.output_tokens,
+        input_cache_write_1h=hour,
     )
 
 

@@ -27,7 +27,7 @@ def read_usage(usage: Usage | None) -> TokenUsage | None:
 def write_usage(usage: TokenUsage) -> dict[str, Any]:
     return {
         "input_tokens": usage.prompt_tokens,
-        "input_tokens_details": {"cached_tokens": usage.input_cached, "cache_write_tokens": usage.input_cache_write},
+        "input_tokens_details": {"cached_tokens": usage.input_cached, "cache_write_tokens": usage.cache_written},
         "output_tokens": usage.completion_tokens,
         "output_tokens_details": {"reasoning_tokens": usage.reasoning},
         "total_tokens": usage.total_tokens,

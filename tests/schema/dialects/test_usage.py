@@ -9,6 +9,7 @@ from schema.dialects.claude import usage as claude
 from schema.dialects.gemini import usage as gemini
 from schema.dialects.gemini.wire import Usage as GeminiUsage
 from schema.dialects.openai import usage as openai
+from schema.dialects.providers import converse
 from schema.dialects.registry import get_dialect
 from schema.usage import TokenUsage
 
@@ -88,6 +89,50 @@ def test_claude_input_excludes_the_cache_and_events_add_up():
     total = meter.merge(known, delta)
     assert total == TokenUsage(input_text=12, input_cached=8, input_cache_write=5, output_text=30)
     assert total.prompt_tokens == 25
+
+
+@pytest.mark.parametrize(
+    ("parts", "delta", "short", "hour"),
+    [
+        pytest.param({"ephemeral_5m_input_tokens": 188, "ephemeral_1h_input_tokens": 0}, {}, 188, 0, id="five minutes"),
+        pytest.param({"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 188}, {}, 0, 188, id="an hour"),
+        pytest.param({"ephemeral_5m_input_tokens": 88, "ephemeral_1h_input_tokens": 100}, {}, 88, 100, id="both"),
+        pytest.param({"ephemeral_1h_input_tokens": 100}, {}, 88, 100, id="the rest is short"),
+        pytest.param({"ephemeral_1h_input_tokens": 900}, {}, 0, 188, id="the sum holds"),
+        pytest.param({"ephemeral_1h_input_tokens": -5}, {}, 188, 0, id="nonsense"),
+        pytest.param(None, {}, 188, 0, id="not told"),
+        pytest.param(
+            {"ephemeral_1h_input_tokens": 100}, {"cache_creation_input_tokens": 188}, 88, 100,
+            id="message_delta repeats the sum alone",
+        ),
+        pytest.param(
+            None, {"cache_creation_input_tokens": 200, "cache_creation": {"ephemeral_1h_input_tokens": 150}}, 50, 150,
+            id="message_delta knows more",
+        ),
+    ],
+)  # fmt: skip
+def test_claude_tells_what_was_written_for_an_hour(parts, delta, short, hour):
+    told = {"input_tokens": 21, "cache_creation_input_tokens": 188, "output_tokens": 1, "cache_creation": parts}
+    start = {"type": "message_start", "message": {"id": "m", "model": "c", "usage": told}}
+    end = {"type": "message_delta", "delta": {}, "usage": {"output_tokens": 30, **delta}}
+    expected = TokenUsage(input_text=21, input_cache_write=short, output_text=30, input_cache_write_1h=hour)
+    meter = get_dialect("claude").meter()
+    known = meter.read_usage(json.dumps(start).encode())
+    assert meter.merge(known, meter.read_usage(json.dumps(end).encode())) == expected
+    assert claude.write_usage(expected)["cache_creation_input_tokens"] == short + hour
+    written = openai.write_usage(expected)
+    assert written["prompt_tokens_details"]["cache_creation_tokens"] == short + hour
+    assert written["prompt_tokens"] == 21 + short + hour
+
+
+def test_converse_tells_what_was_written_for_an_hour():
+    told = {
+        "inputTokens": 30, "outputTokens": 5, "cacheWriteInputTokens": 188,
+        "cacheDetails": [{"inputTokens": 100, "ttl": "1h"}, {"inputTokens": 88, "ttl": "5m"}],
+    }  # fmt: skip
+    body = {"output": {"message": {"role": "assistant", "content": [{"text": "x"}]}}, "usage": told}
+    expected = TokenUsage(input_text=30, input_cache_write=88, output_text=5, input_cache_write_1h=100)
+    assert converse.read_answer(json.dumps(body).encode()).usage == expected
 
 
 def test_gemini_thoughts_are_output_and_tool_prompts_are_input():

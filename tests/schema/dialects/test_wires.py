@@ -100,6 +100,7 @@ def expected(wire: str, case: str, kind: str) -> dict[str, object]:
         "usage": TokenUsage(
             input_text=want["input"], input_cached=want.get("cached", 0), input_cache_write=want.get("cache_write", 0),
             output_text=want["output"], reasoning=want.get("reasoning", 0),
+            input_cache_write_1h=want.get("cache_write_1h", 0),
         ),
     }  # fmt: skip
 

@@ -4,7 +4,7 @@ import { readJsonObject } from "@/shared/api/json-text";
 import { decimal, type Decimal, plus, roundHalfUp, times } from "@/shared/format/decimal";
 
 export interface ChargeLine {
-  item: "prompt" | "cached" | "cacheCreation" | "completion" | "audioInput" | "audioOutput" | "call";
+  item: "prompt" | "cached" | "cacheCreation" | "cacheCreationHour" | "completion" | "audioInput" | "audioOutput" | "call";
   count: number; // tokens, or calls
   unit: Decimal; // quota for one, before the group
   amount: Decimal; // count × unit × group, exact
@@ -40,10 +40,17 @@ export function readCharge(row: LogRow, quotaPerUnit: number): Charge | null {
       raw.push({ item: "audioOutput", count: num(other, "audio_output"), unit: times(audio, decimal(num(other, "audio_completion_ratio", 1))) });
     } else {
       const cached = num(other, "cache_tokens");
-      const fresh = other["claude"] === true ? row.prompt_tokens : row.prompt_tokens - cached; // Claude's prompt excludes the cached part
+      const written = num(other, "cache_creation_tokens");
+      const hour = Math.min(num(other, "cache_creation_tokens_1h"), written);
+      const writeRatio = decimal(num(other, "cache_creation_ratio", 1));
+      // "estimated" is ours: there the prompt holds all. The predecessor's rows of Claude leave out both, its others hold the cached part.
+      const ours = typeof other["estimated"] === "boolean";
+      const fresh = row.prompt_tokens - (ours ? cached + written : other["claude"] === true ? 0 : cached);
       raw.push({ item: "prompt", count: fresh, unit: model });
       raw.push({ item: "cached", count: cached, unit: times(model, decimal(num(other, "cache_ratio", 1))) });
-      raw.push({ item: "cacheCreation", count: num(other, "cache_creation_tokens"), unit: times(model, decimal(num(other, "cache_creation_ratio", 1))) });
+      raw.push({ item: "cacheCreation", count: written - hour, unit: times(model, writeRatio) });
+      const hourRatio = typeof other["cache_creation_ratio_1h"] === "number" ? decimal(other["cache_creation_ratio_1h"]) : times(writeRatio, decimal("1.6"));
+      raw.push({ item: "cacheCreationHour", count: hour, unit: times(model, hourRatio) });
       raw.push({ item: "completion", count: row.completion_tokens, unit: completion });
     }
   }
