@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import time
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import insert, select
 
-from edge.exposition import CHANNELS_TOP, _busiest, _read
+from edge.exposition import CHANNELS_TOP, _busiest, _channel_gauges, _notices, _own, _read, _workers
 from edge.metrics import Meters, result_of
 from schema.tables import AuditEntry, User
 from tests.schema.ledger.books import make_record
@@ -56,6 +57,22 @@ def test_thousands_of_channels_become_the_busiest_and_the_rest():
     assert len(merged) == CHANNELS_TOP + 1
     assert sum(merged.values()) == sum(values.values())
     assert "other\tok" in merged and "2999\tok" in merged
+
+
+def test_the_page_about_metrics_names_all_of_them_with_their_labels():
+    families = [*_own([]), *_channel_gauges([], []), *_workers([], {}, {}, {}), _notices({})]
+    told = {
+        family.name + ("_total" if family.type == "counter" else ""): frozenset(family._labelnames)
+        for family in families
+    }
+    page = (Path(__file__).parents[2] / "docs" / "observability.md").read_text()
+    rows = re.findall(r"^\| (`medusa_.*) \|(.*)\|$", page, re.MULTILINE)
+    written = {
+        name: frozenset(label.strip() for label in labels.split(",") if label.strip())
+        for names, labels in rows
+        for name in re.findall(r"`(medusa_[a-z_]+)`", names)
+    }
+    assert written == told
 
 
 async def scrape(address: str) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
