@@ -12,6 +12,7 @@ from edge.redis_pipe import RedisAway, RedisPipe
 from edge.relay.choose import Tiers
 from edge.relay.lanes import Lanes
 from schema.config import Config
+from schema.counting import approximate
 from schema.database import Engine, read_within
 from schema.dialects.providers.base import Settings
 from schema.dialects.providers.settings import read_settings
@@ -82,6 +83,7 @@ class Snapshots:
             except SealError:
                 log.error("channel_key_cannot_be_opened", channel=row["id"])
         settings = read_settings(options, self._config)
+        approximate(options.approximate_token_enabled)
         self.current = EdgeSnapshot(
             options,
             settings,

@@ -22,6 +22,15 @@ REPLY_TOKENS, MESSAGE_TOKENS, NAME_TOKENS = 3, 3, 1
 AUDIO_PART_TOKENS, FILE_PART_TOKENS, CLAUDE_IMAGE_TOKENS = 100, 5000, 1000
 
 
+class _Way:
+    approximate = False
+
+
+def approximate(wanted: bool) -> None:
+    """Option ApproximateTokenEnabled, of the whole process: 0.38 token for a byte of text, as One API guesses."""
+    _Way.approximate = wanted
+
+
 def encoding_name(model: str) -> str:
     return "o200k_base" if model.startswith(_O200K) else "cl100k_base"
 
@@ -64,6 +73,8 @@ def count_text(model: str, text: str) -> int:
     """Model tokens of a text; special tokens in it count as ordinary text. About 1 MB/s: keep long ones off the loop."""
     if not text:
         return 0
+    if _Way.approximate:
+        return len(text.encode("utf-8", "replace")) * 38 // 100
     encoder = load_encoding(encoding_name(model))
     return sum(
         len(encoder.encode_ordinary(text[at : at + PIECE_MAX].encode("utf-8", "replace").decode()))

@@ -126,7 +126,7 @@ general_setting.ping_before_first_byte|bool|false|relay|ping before the upstream
 RetryTierPolicy|enum:descend,exhaust|descend|relay|retries: descend = one priority lower each time, exhaust = a whole priority first|重试策略:descend 每次降一级优先级,exhaust 先用完同一优先级
 AffinityEnabled|bool|false|relay|send a user's calls to the same channel while it is healthy|会话粘性
 ForwardClientHeaders|words||relay|further client headers sent upstream|额外转发的客户端请求头
-PassUpstreamHeaders|bool|false|relay|hand rate-limit headers of upstreams to clients|透传上游限流响应头|hidden
+PassUpstreamHeaders|bool|false|relay|hand rate-limit headers of upstreams to clients|透传上游限流响应头
 RealtimeAllowedOrigins|words|*|relay|origins that may open Realtime sessions|Realtime 允许的来源
 BreakerEnabled|bool|true|relay|circuit breaker per channel and model|启用熔断
 BreakerFailures|int|5|relay|failures in a row that open a breaker|连续失败多少次后熔断|1|1000
@@ -222,7 +222,7 @@ MessagePusherAddress|url||system|kept for One API|One API 保留|hidden
 MessagePusherToken|str||system|kept for One API|One API 保留|hidden|secret
 LarkClientId|str||login|app id of Lark; set: sign in with Lark|飞书应用编号,填写后启用飞书登录
 LarkClientSecret|str||login|its secret|飞书应用密钥|secret
-ApproximateTokenEnabled|bool|false|relay|count 0.38 token per byte instead of encoding|按字节近似计数|hidden
+ApproximateTokenEnabled|bool|false|relay|count 0.38 token per byte instead of encoding, where a provider tells no usage|上游未返回用量时按每字节 0.38 令牌近似计数
 """
 
 _KEYWORDS = "\n".join(

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 log = structlog.get_logger(__name__)
+_OF_UPSTREAM = (b"x-ratelimit-", b"openai-processing-ms")  # PassUpstreamHeaders
 _CROSS_ORIGIN = (
     (b"access-control-allow-origin", b"*"),
     (b"access-control-expose-headers", b"X-Oneapi-Request-Id, Retry-After"),
@@ -206,6 +207,10 @@ class LiveCall:
                 (b"x-ratelimit-limit-tokens", str(self.limits.tokens).encode()),
                 (b"x-ratelimit-remaining-tokens", str(self.turn.tokens_left).encode()),
             ]
+        if self.relay.snapshots.current.options.pass_upstream_headers and self.answer is not None:
+            own = {name for name, _ in headers}
+            told = self.answer.headers
+            headers += [one for one in told if one[0].startswith(_OF_UPSTREAM) and one[0] not in own]
         if retry_after_s:
             headers.append((b"retry-after", str(retry_after_s).encode()))
         await self.send({"type": "http.response.start", "status": status, "headers": headers})

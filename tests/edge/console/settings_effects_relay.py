@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import httpx
-from sqlalchemy import insert, select, update
+from sqlalchemy import delete, insert, select, update
 
 from edge.app import Edge, open_redis, open_vault
 from edge.console.envelope import Refusal
@@ -26,9 +26,10 @@ from edge.relay.wanted import TALKS
 from edge.snapshot import Snapshots
 from edge.tasks import submit as tasks
 from edge.tasks.results import find_origin
+from schema.counting import approximate, count_text
 from schema.notices.mail import read_server
 from schema.own_tables import AsyncTask
-from schema.tables import User
+from schema.tables import OptionRow, User
 from schema.tasks.platform import Submit, TaskRefused
 
 Observe = Callable[[Any], Awaitable[Any]]
@@ -75,6 +76,37 @@ async def wished(stage: Any) -> Any:
     )  # fmt: skip
     LiveCall.choose(live, SimpleNamespace(options=stage.options, tiers={}), None, 1)
     return wishes[0].conversation
+
+
+async def tokens_counted(stage: Any) -> Any:
+    """Of a thousand bytes of which nobody told the usage, once a process has read its settings."""
+    async with stage.services.engine.begin() as db:
+        await db.execute(delete(OptionRow).where(OptionRow.key == "ApproximateTokenEnabled"))
+        if stage.options.approximate_token_enabled:
+            await db.execute(insert(OptionRow).values(key="ApproximateTokenEnabled", value="true"))
+    config = type(stage.config)(crypto_secret="v" * 32)
+    try:
+        await Snapshots(config, stage.services.engine, None).read()
+        return count_text("gpt-4o", "word " * 200)
+    finally:
+        approximate(False)
+
+
+async def headers_of_upstream(stage: Any) -> Any:
+    """What a client sees of the head of a provider's answer."""
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    told = [(b"x-ratelimit-remaining-tokens", b"9"), (b"set-cookie", b"a=b"), (b"server", b"theirs")]
+    snapshot = SimpleNamespace(options=stage.options)
+    live = SimpleNamespace(
+        relay=SimpleNamespace(snapshots=SimpleNamespace(current=snapshot), draining=False), request_id="r", turn=None, limits=None,
+        answer=SimpleNamespace(headers=told), send=send, _send=send,
+    )  # fmt: skip
+    await LiveCall.head(live, 200, "application/json", 2)
+    return [name for name, _ in sent[0]["headers"] if name in dict(told)]
 
 
 async def client_ip(stage: Any) -> Any:

@@ -73,7 +73,6 @@ WITHOUT_EFFECT = {
     "StopOnSensitiveEnabled": "without effect in the predecessors",
     "StreamCacheQueueLength": "without effect in the predecessors",
     "AutoGroups": "of a later new-api",
-    "PassUpstreamHeaders": "limits of an operator's upstream account say nothing about a client's own",
     "Theme": "we have one interface",
     "FileUploadPermission": "without effect in the predecessors",
     "FileDownloadPermission": "without effect in the predecessors",
@@ -82,7 +81,6 @@ WITHOUT_EFFECT = {
     "ChatLink": "Chats holds the links of chat clients",
     "MessagePusherAddress": "notices go by mail or webhook",
     "MessagePusherToken": "notices go by mail or webhook",
-    "ApproximateTokenEnabled": "tokens are counted where a provider reports none, which costs no call its time",
 }
 
 

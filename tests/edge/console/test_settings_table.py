@@ -440,6 +440,8 @@ TABLE = [
     Row("DeletedUserPurgeDays", "60", workers.deleted("users_blanked"), False),
     Row("PreConsumedQuota", "100", relay.held, 513),
     Row("AffinityEnabled", "true", relay.wished, "one"),
+    Row("PassUpstreamHeaders", "true", relay.headers_of_upstream, [b"x-ratelimit-remaining-tokens"]),
+    Row("ApproximateTokenEnabled", "true", relay.tokens_counted, 380),
     Row("LogClientIp", "true", relay.client_ip, "203.0.113.9"),
     Row("general_setting.ping_interval_enabled", "false", relay.pinged(answered=True), 0),
     Row("general_setting.ping_before_first_byte", "true", relay.pinged(answered=False), 1),
