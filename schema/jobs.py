@@ -2,8 +2,6 @@
 
 from msgspec import Struct
 
-DAY_S = 86_400
-
 
 class JobPlan(Struct, frozen=True):
     """`every_s` 0 and `daily` '': runs when it is asked for. Times in Unix ms; `next_ms` 0: no plan."""
@@ -20,13 +18,6 @@ class JobPlan(Struct, frozen=True):
     def scheduled(self) -> bool:
         """Needs no arguments, so anybody may ask for a run."""
         return bool(self.every_s or self.daily)
-
-    def next_after(self, now_ms: int) -> int:
-        """The next start in Unix ms, 0 without a plan: workers tell theirs once a minute, some jobs run oftener."""
-        step_ms = 1000 * (self.every_s or DAY_S)
-        if not self.next_ms or self.next_ms >= now_ms:
-            return self.next_ms
-        return self.next_ms + -(-(now_ms - self.next_ms) // step_ms) * step_ms
 
 
 class JobRun(Struct, frozen=True):

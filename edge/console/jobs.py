@@ -50,7 +50,7 @@ def _view(plan: JobPlan, run: JobRun | None, counts: dict[str, int]) -> JobView:
     schedule = f"every {plan.every_s} s" if plan.every_s else f"daily {plan.daily}" if plan.daily else ""
     failures = counts.get(f"{plan.name}:failed", 0)
     return JobView(
-        plan.name, schedule, plan.scheduled, plan.timeout_s, plan.next_after(int(time.time() * 1000)) // 1000,
+        plan.name, schedule, plan.scheduled, plan.timeout_s, plan.next_ms // 1000,
         run.started_ms // 1000 if run else 0, run.seconds if run else None, run.ok if run else None,
         run.error if run else "", run.result if run else "", run.node if run else "",
         counts.get(f"{plan.name}:ok", 0) + failures, failures,

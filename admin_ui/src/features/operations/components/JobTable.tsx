@@ -49,7 +49,7 @@ export function JobTable() {
       { id: "schedule", header: t("operations.job.schedule"), width: 125, cell: schedule },
       { id: "started", header: t("operations.job.started"), width: 105, cell: (job) => (job.started_at ? <Text size="sm" title={format.time(job.started_at)}>{format.ago(job.started_at)}</Text> : "–") },
       { id: "took", header: t("operations.job.took"), width: 80, align: "right", cell: (job) => (job.seconds === null ? "–" : format.ms(Math.round(job.seconds * 1000))) },
-      { id: "next", header: t("operations.job.next"), width: 105, cell: (job) => (job.next_at ? <Text size="sm" title={format.time(job.next_at)}>{format.ago(job.next_at)}</Text> : "–") },
+      { id: "next", header: t("operations.job.next"), width: 105, cell: (job) => (job.next_at ? <Text size="sm" title={format.time(job.next_at)}>{job.next_at * 1000 > Date.now() ? format.ago(job.next_at) : t("operations.job.due")}</Text> : "–") },
       { id: "runs", header: t("operations.job.runs"), width: 120, align: "right", cell: (job) => <Text size="sm" className="num">{format.number(job.runs)}{job.failures > 0 && <Text span size="sm" c="var(--bad)"> · {t("operations.job.failures", { count: job.failures })}</Text>}</Text> },
       { id: "result", header: t("operations.job.result"), cell: (job) => <Text size="sm" truncate {...(job.error ? { c: "var(--bad)" } : {})} title={job.error || job.result}>{job.error || job.result || "–"}</Text> },
     ];
