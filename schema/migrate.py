@@ -32,6 +32,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.schema import CreateColumn, CreateIndex, CreateTable
 
 from schema.adoption import find_origin, plain_name, plan_fill
+from schema.history import fill_history
 from schema.own_tables import Meta
 from schema.providers import provider_of
 from schema.tables import Base, LedgerEntry, Token, User
@@ -79,7 +80,7 @@ async def migrate(engine: AsyncEngine, *, check: bool = False, log_engine: Async
     if log_engine is not None and log_engine is not engine:
         async with log_engine.connect() if check else _locked(log_engine) as connection:
             steps += await connection.run_sync(_tables_step, [_LOGS, _CURSORS], check)
-    return steps
+    return steps + await fill_history(engine, log_engine, _locked, check=check)
 
 
 async def read_meta(engine: AsyncEngine, key: str) -> str | None:

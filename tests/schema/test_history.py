@@ -1,0 +1,81 @@
+"""An adopted database shows what was before: hours are filled once, from the predecessor's sums or its log, never twice."""
+
+import time
+
+import pytest
+from sqlalchemy import func, insert, select, text, update
+
+from schema.database import make_engine
+from schema.history import FILLED
+from schema.migrate import migrate, read_meta
+from schema.tables import Meta, QuotaData, UsageHourly, UsageTotal
+from schema.usage_totals import advance, find_wrong_days
+from tests.schema.old_databases import ALL, load_old
+from tests.services import mariadb_server, postgres_server
+
+__all__ = ["mariadb_server", "postgres_server"]
+HOUR_S = 3600
+NOW = int(time.time()) // HOUR_S * HOUR_S
+
+
+async def _sums(db, table=UsageHourly, *where):
+    names = ("calls", "quota", "prompt_tokens", "completion_tokens")
+    row = (await db.execute(select(*(func.sum(getattr(table, name)) for name in names)).where(*where))).one()
+    return tuple(int(value or 0) for value in row)
+
+
+@pytest.mark.parametrize(("engine_name", "writer"), ALL)
+async def test_the_log_fills_the_hours_where_the_predecessor_summed_none(request, tmp_path, engine_name, writer):
+    engine = make_engine(load_old(request, tmp_path, engine_name, writer))
+    async with engine.connect() as db:
+        wanted = "SELECT count(*), sum(quota), sum(prompt_tokens), sum(completion_tokens), max(created_at) FROM logs WHERE type = 2"
+        *expected, newest = map(int, (await db.execute(text(wanted))).one())
+    async with engine.begin() as db:  # older than ninety days before the newest
+        await db.execute(
+            text(f"INSERT INTO logs (user_id, type, quota, created_at) VALUES (1, 2, 7, {newest - 91 * 86_400})")
+        )
+    told = [step for step in await migrate(engine, check=True) if "mx_usage_hourly from" in step]
+    done = [step for step in await migrate(engine) if "mx_usage_hourly from" in step]
+    assert await migrate(engine) == await migrate(engine, check=True) == []
+    async with engine.connect() as db:
+        assert await _sums(db) == tuple(expected) and expected[0] > 0
+        rows = (await db.execute(select(func.count()).select_from(UsageHourly))).scalar_one()
+        assert (await db.execute(select(func.min(UsageHourly.channel_id)))).scalar_one() > 0
+    assert told == [f"fill {rows} rows of mx_usage_hourly from logs"]
+    assert done == [f"filled {rows} rows of mx_usage_hourly from logs"]
+    await engine.dispose()
+
+
+@pytest.mark.parametrize("engine_name", ["sqlite", "postgres", "mariadb"])
+async def test_the_sums_of_the_predecessor_come_first_and_no_hour_twice(request, tmp_path, engine_name):
+    engine = make_engine(load_old(request, tmp_path, engine_name, "new-api", name="sums"))
+    cells = [
+        {"user_id": user, "username": "u", "model_name": model, "created_at": NOW - back * HOUR_S, "count": 3, "quota": 50,
+         "token_used": 40}
+        for user in (1, 2) for model in ("gpt-4o", "claude") for back in (0, 1, 30, 24 * 200, 24 * 200)
+    ]  # fmt: skip
+    async with engine.begin() as db:
+        await db.execute(insert(QuotaData), cells)
+    assert "fill 16 rows of mx_usage_hourly from quota_data" in await migrate(engine, check=True)
+    assert "filled 16 rows of mx_usage_hourly from quota_data" in await migrate(engine)
+    assert await migrate(engine) == []
+    async with engine.connect() as db:
+        assert await _sums(db) == (60, 1000, 800, 0)
+    # adopted by a version that filled nothing, settled an hour itself, has totals; killed after the oldest day
+    async with engine.begin() as db:
+        recent = UsageHourly.hour > NOW - 24 * 100 * HOUR_S
+        await db.execute(UsageHourly.__table__.delete().where(recent))
+        own = {"hour": NOW - HOUR_S, "user_id": 1, "channel_id": 7, "model": "gpt-4o", "group": "default"}
+        await db.execute(insert(UsageHourly), [own | {"calls": 1, "quota": 9, "prompt_tokens": 2}])
+        await db.execute(update(Meta).where(Meta.key == FILLED).values(value=str(NOW - 24 * 100 * HOUR_S)))
+    await advance(engine, NOW + HOUR_S)
+    assert await migrate(engine) == ["filled 8 rows of mx_usage_hourly from quota_data"]
+    assert await read_meta(engine, FILLED) == "done"
+    await advance(engine, NOW + 2 * 86_400)
+    assert await find_wrong_days(engine) == []
+    async with engine.connect() as db:
+        expected = (60 - 12 + 1, 1000 - 200 + 9, 800 - 160 + 2, 0)
+        assert await _sums(db) == expected
+        for kind in ("hour", "user", "model"):
+            assert await _sums(db, UsageTotal, UsageTotal.kind == kind) == expected
+    await engine.dispose()
