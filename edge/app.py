@@ -10,8 +10,8 @@ from typing import Any
 
 import httpx
 import structlog
-from redis.asyncio import Redis
 
+from edge.cluster_pipe import open_pipe
 from edge.console.app import create_console
 from edge.console.playground import PlaygroundDoor
 from edge.door.listener import Door
@@ -21,7 +21,6 @@ from edge.health.recent import read_recent
 from edge.health.watch import Health
 from edge.probes import PROBES, Probes
 from edge.realtime.door import RealtimeDoor
-from edge.redis_pipe import RedisPipe
 from edge.relay.call import Relay
 from edge.relay.callers import Callers
 from edge.relay.doorstep import answer_preflight, refuse_address
@@ -37,6 +36,7 @@ from schema.ledger.hot import HotLedger
 from schema.ledger.truth import make_truth_reader
 from schema.migrate import read_meta
 from schema.realtime.handshake import PATH as REALTIME_PATH
+from schema.redis_client import close_client, open_client
 from schema.secrets import Vault
 
 log = structlog.get_logger(__name__)
@@ -52,15 +52,15 @@ ENDING_S = 2.0  # beyond SHUTDOWN_TIMEOUT: what was ended then is settled
 GC_THRESHOLDS = (20_000, 20, 50)  # a call makes some hundred objects and hardly a cycle
 
 
-def open_redis(config: Config) -> Redis:
+def open_redis(config: Config) -> Any:
     """For the console and the health board; calls have a pipe of their own."""
-    redis: Redis = Redis.from_url(
+    return open_client(
         config.redis_url,
+        config.jobs_redis_url,
         max_connections=config.redis_pool_size * 5,
         socket_connect_timeout=REDIS_S_MAX,
         socket_timeout=REDIS_S_MAX,
     )
-    return redis
 
 
 async def open_vault(config: Config, engine: Engine) -> Vault:
@@ -86,7 +86,7 @@ class Edge:
         """Opens what a request needs. Raises when the database or Redis cannot be reached."""
         config = self.config
         self.engine = self._open(config.sql_dsn)
-        self.pipe = RedisPipe(config.redis_url)
+        self.pipe = open_pipe(config.redis_url)
         await self.pipe.connect()
         self.snapshots = Snapshots(config, self.engine, self.pipe)
         await self.snapshots.read()
@@ -199,7 +199,7 @@ class Edge:
         await self.settling.close()
         self.exposition.publish()
         await self.pipe.close()
-        await self.redis.aclose()
+        await close_client(self.redis)
         await self.http.aclose()
         if self.log_engine is not self.engine:
             await self.log_engine.dispose()

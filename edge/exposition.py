@@ -17,8 +17,8 @@ import structlog
 from prometheus_client import generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
+from edge.cluster_pipe import Pipe
 from edge.metrics import SECONDS, Figures, Histogram, Meters
-from edge.redis_pipe import RedisPipe
 from edge.spool import REFUSES
 from edge.task_metrics import task_metrics
 from schema.health import NODE_S_MAX, NODES, NodeState, read_node
@@ -92,7 +92,7 @@ class Lag:
 class Exposition:
     """One per process: publishes its own figures, answers for the whole machine."""
 
-    def __init__(self, folder: Path, number: str, pipe: RedisPipe, gauges: Callable[[], dict[str, float]]) -> None:
+    def __init__(self, folder: Path, number: str, pipe: Pipe, gauges: Callable[[], dict[str, float]]) -> None:
         """`number`: the name of this process's place, unique on the machine and taken over by a successor."""
         self._folder, self._pipe, self._gauges = folder, pipe, gauges
         self._file = folder / f"{number}.json"

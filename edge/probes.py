@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 from sqlalchemy import text
 
+from edge.cluster_pipe import Pipe
 from edge.exposition import Exposition, Lag
-from edge.redis_pipe import RedisPipe
 from edge.snapshot import Snapshots
 from edge.spool import REFUSES, Settling
 from schema.config import Config
@@ -30,7 +30,7 @@ class Probes:
     def __init__(
         self,
         config: Config,
-        pipe: RedisPipe,
+        pipe: Pipe,
         engine: Engine,
         settling: Settling,
         exposition: Exposition,

@@ -104,6 +104,7 @@ class RedisPipe:
         self.on_connect = (
             on_connect  # awaited after every successful connect; its first step runs before any other command
         )
+        self.on_lost: Callable[[], None] | None = None  # called when the connection broke, before its commands fail
 
     @property
     def connected(self) -> bool:
@@ -177,6 +178,12 @@ class RedisPipe:
             return
         self._wire = None
         self._out.clear()
+        if self.on_lost is not None:
+            self.on_lost()
+        self.keep_trying()
+
+    def keep_trying(self) -> None:
+        """Connect in the background until it works."""
         if not self._closed and self._reconnecting is None:
             self._reconnecting = self._loop.create_task(self._reconnect())
 

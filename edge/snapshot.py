@@ -8,7 +8,8 @@ from msgspec import Struct
 from sqlalchemy import select
 
 from edge.channels import RoutedChannel, index_channels, read_channel
-from edge.redis_pipe import RedisAway, RedisPipe
+from edge.cluster_pipe import Pipe
+from edge.redis_pipe import RedisAway
 from edge.relay.choose import Tiers
 from edge.relay.lanes import Lanes
 from schema.config import Config
@@ -45,7 +46,7 @@ class EdgeSnapshot(Struct, frozen=True):
 class Snapshots:
     """Holds the newest snapshot; `run` keeps it fresh until cancelled."""
 
-    def __init__(self, config: Config, engine: Engine, pipe: RedisPipe) -> None:
+    def __init__(self, config: Config, engine: Engine, pipe: Pipe) -> None:
         self._config, self._engine, self._pipe = config, engine, pipe
         self._vault = Vault(config.crypto_secret or config.session_secret, config.crypto_secret_old)
         self._versions: tuple[bytes | None, ...] = ()

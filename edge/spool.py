@@ -16,8 +16,9 @@ from typing import Any, TypeVar
 import hiredis
 import structlog
 
+from edge.cluster_pipe import ClusterPipe, Pipe
 from edge.metrics import Meters
-from edge.redis_pipe import RedisAway, RedisPipe
+from edge.redis_pipe import RedisAway
 from schema.ledger.hot import HotLedger
 from schema.ledger.keys import BORN
 from schema.ledger.loading import Truth, Wanted
@@ -65,7 +66,7 @@ class Settling:
     """One per process. `run` until cancelled, then `close`."""
 
     def __init__(
-        self, hot: HotLedger, pipe: RedisPipe, read_truth: ReadTruth, spool: Spool, meters: Meters, *, admitted_max: int
+        self, hot: HotLedger, pipe: Pipe, read_truth: ReadTruth, spool: Spool, meters: Meters, *, admitted_max: int
     ) -> None:
         """
         Args:
@@ -80,11 +81,15 @@ class Settling:
         self._writing: asyncio.Task[None] | None = None
         self._at_risk: list[UsageRecord] = []
         self._run_id = b""
-        self._born = b""
+        self._born: dict[str, bytes] = {}
+        self._marks = [BORN]
         self._wake = asyncio.Event()
         self._admitted_max = admitted_max
         self.admitted = 0
         pipe.on_connect = self._on_connect
+        if isinstance(pipe, ClusterPipe):  # any node may be emptied, and others settle on while one is away
+            self._marks = [hot.keys.born(partition) for partition in range(hot.keys.partitions)]
+            pipe.on_lost = self._on_lost
 
     @property
     def spool_bytes(self) -> int:
@@ -174,6 +179,10 @@ class Settling:
         self._at_risk += self._hot.recent()
         self._wake.set()
 
+    def _on_lost(self) -> None:
+        """A node of a cluster went: by the time it is back, `recent` may hold only what the other nodes settled."""
+        self._at_risk += self._hot.recent()
+
     async def run(self) -> None:
         """After a reconnect, and while something is on disk: send it."""
         looked_s = 0.0
@@ -213,15 +222,19 @@ class Settling:
 
     async def _check_memory(self) -> None:
         """A mark that somebody emptied away took records with it that no worker had read: those of the last seconds are here."""
-        mark = await self._pipe.execute(b"GET", BORN)
+        for name in self._marks:
+            await self._check_mark(name)
+
+    async def _check_mark(self, name: str) -> None:
+        mark = await self._pipe.execute(b"GET", name)
         if mark is None:
-            await self._pipe.execute(b"SET", BORN, secrets.token_hex(8), b"NX")
-            mark = await self._pipe.execute(b"GET", BORN)
-        if self._born not in (b"", mark):
+            await self._pipe.execute(b"SET", name, secrets.token_hex(8), b"NX")
+            mark = await self._pipe.execute(b"GET", name)
+        if self._born.get(name, mark) != mark:
             sent = await self._hot.replay()
             self._meters.count("replayed_total", by=sent)
             log.error("redis_was_emptied", replayed=sent)
-        self._born = mark
+        self._born[name] = mark
 
     async def _read_run_id(self) -> bytes:
         answer = await self._pipe.execute(b"INFO", b"server")

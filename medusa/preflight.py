@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import TextIO
 from urllib.parse import urlsplit
 
-from redis.asyncio import Redis
 from redis.exceptions import AuthenticationError, RedisError, ResponseError
 from sqlalchemy import URL, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from schema.ledger.server import find_eviction, refuse_eviction
+from schema.redis_client import close_client, open_client, servers_of
+from schema.redis_cluster import is_cluster, read_cluster_url
 
 PATIENCE_S = 45.0  # containers start in any order
 _MYSQL_UNREACHABLE = frozenset({2002, 2003, 2006, 2013})  # Source: MySQL client error numbers
@@ -113,31 +114,40 @@ def _reason(error: Exception) -> str:
     return (words.strip() or type(cause).__name__).splitlines()[0].rstrip(".")
 
 
-async def check_redis(address: str, *, allow_eviction: bool = False, patience_s: float = PATIENCE_S) -> None:
+async def check_redis(
+    address: str, *, name: str = "REDIS_CONN_STRING", allow_eviction: bool = False, patience_s: float = PATIENCE_S
+) -> None:
     """Return when Redis answers and drops nothing by itself."""
-    parts = urlsplit(address)
-    place = parts.path if parts.scheme == "unix" else f"{parts.hostname}:{parts.port or 6379}"
     try:
-        client = Redis.from_url(address, socket_connect_timeout=5, socket_timeout=5)
+        place = _place(address)
+        client = open_client(address, socket_connect_timeout=5, socket_timeout=5)
     except ValueError as error:
-        raise CannotStart(f"REDIS_CONN_STRING cannot be understood: {error}.") from None
+        raise CannotStart(f"{name} cannot be understood: {error}.") from None
 
     def refused(error: Exception) -> str | None:
         named = "Name or service not known" in str(error) or "Temporary failure in name" in str(error)
         if named or isinstance(error, AuthenticationError | ResponseError):
-            return f"Redis at {place} refuses us ({_reason(error)}); check REDIS_CONN_STRING."
+            return f"Redis at {place} refuses us ({_reason(error)}); check {name}."
         return None
 
     async def ask() -> None:
         await client.ping()
 
     try:
-        await _wait(ask, refused, f"Redis at {place}", "REDIS_CONN_STRING", patience_s)
-        policy = find_eviction(await client.info("memory"))
-        if policy is not None and not allow_eviction:
-            raise CannotStart(refuse_eviction(policy))
+        await _wait(ask, refused, f"Redis at {place}", name, patience_s)
+        for server in await servers_of(client):
+            policy = find_eviction(await server.info("memory"))
+            if policy is not None and not allow_eviction:
+                raise CannotStart(refuse_eviction(policy))
     finally:
-        await client.aclose()
+        await close_client(client)
+
+
+def _place(address: str) -> str:
+    if is_cluster(address):
+        return ", ".join(f"{host}:{port}" for host, port in read_cluster_url(address).seeds)
+    parts = urlsplit(address)
+    return parts.path if parts.scheme == "unix" else f"{parts.hostname}:{parts.port or 6379}"
 
 
 async def _wait(

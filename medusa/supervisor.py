@@ -90,6 +90,11 @@ class Supervisor:
     async def _start_redis(self) -> None:
         if self._config.redis_url:
             await check_redis(self._config.redis_url, allow_eviction=self._config.allow_eviction)
+        if self._config.jobs_redis_url:
+            await check_redis(
+                self._config.jobs_redis_url, name="JOBS_REDIS_CONN_STRING", allow_eviction=self._config.allow_eviction
+            )
+        if self._config.redis_url:
             return
         socket = find_socket(self._config.data_dir)
         socket.unlink(missing_ok=True)  # the lock on the folder says that nobody listens there

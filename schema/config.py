@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from schema.database import DsnError, parse_dsn
+from schema.redis_cluster import is_cluster, read_cluster_url
 
 _TRUE = frozenset({"1", "t", "T", "true", "TRUE", "True"})
 _PROXIES = ("http://", "https://", "socks5://", "socks5h://")
@@ -45,6 +46,7 @@ class Config(Struct, frozen=True, kw_only=True):
     sql_max_open_conns: int = 50
     sql_max_lifetime_s: int = 60
     redis_url: str = ""  # '' = embedded
+    jobs_redis_url: str = ""  # '' = redis_url
     redis_pool_size: int = 10
     allow_eviction: bool = False
     partitions: int = 8
@@ -162,7 +164,18 @@ VARIABLES: tuple[Variable, ...] = (
     _v("SQL_MAX_IDLE_CONNS", "sql_max_idle_conns", "connections kept in a pool", 1, 10_000),
     _v("SQL_MAX_OPEN_CONNS", "sql_max_open_conns", "most connections of a pool", 1, 100_000),
     _v("SQL_MAX_LIFETIME", "sql_max_lifetime_s", "seconds a connection lives; 0 = for ever", 0, DAY_S),
-    _v("REDIS_CONN_STRING", "redis_url", "redis://, rediss:// or unix://; empty = embedded Valkey", secret=True),
+    _v(
+        "REDIS_CONN_STRING",
+        "redis_url",
+        "redis://, rediss://, unix:// or redis+cluster://host:port,host:port; empty = embedded Valkey",
+        secret=True,
+    ),
+    _v(
+        "JOBS_REDIS_CONN_STRING",
+        "jobs_redis_url",
+        "server of the job queue, never a cluster; empty = REDIS_CONN_STRING, needed where that is a cluster",
+        secret=True,
+    ),
     _v("REDIS_POOL_SIZE", "redis_pool_size", "connections to Redis for the console", 1, 10_000),
     _v("ALLOW_EVICTION", "allow_eviction", "start although Redis may evict keys (holds may be lost)"),
     _v("LEDGER_PARTITIONS", "partitions", "partitions of the usage stream; fixed once used", 1, 256),
@@ -372,8 +385,7 @@ def _check(config: Config) -> list[str]:
             parse_dsn(dsn, config.sqlite_file)
         except DsnError as error:
             problems.append(f"{name}: {error}")
-    if config.redis_url and not config.redis_url.startswith(("redis://", "rediss://", "unix://")):
-        problems.append("REDIS_CONN_STRING: must begin with redis://, rediss:// or unix://")
+    problems += _check_redis(config)
     if config.session_secret == "random_string":  # noqa: S105  # the placeholder of the predecessors' example
         problems.append("SESSION_SECRET: `random_string` is the text of an example; choose a secret of your own")
     if config.user_content_request_proxy and not config.user_content_request_proxy.startswith(_PROXIES):
@@ -385,6 +397,25 @@ def _check(config: Config) -> list[str]:
             problems.append(f"TRUSTED_PROXIES: {block} is not an address or a CIDR block")
     if config.sql_max_open_conns < config.sql_max_idle_conns and config.sql_max_idle_conns != 10:
         problems.append("SQL_MAX_OPEN_CONNS: is less than SQL_MAX_IDLE_CONNS")
+    return problems
+
+
+def _check_redis(config: Config) -> list[str]:
+    problems: list[str] = []
+    plain = ("redis://", "rediss://", "unix://")
+    if is_cluster(config.redis_url):
+        try:
+            read_cluster_url(config.redis_url)
+        except ValueError as error:
+            problems.append(f"REDIS_CONN_STRING: {error}")
+        if not config.jobs_redis_url:
+            problems.append(
+                "JOBS_REDIS_CONN_STRING: REDIS_CONN_STRING is a cluster, and jobs need one server of their own; name it here"
+            )
+    elif config.redis_url and not config.redis_url.startswith(plain):
+        problems.append("REDIS_CONN_STRING: must begin with redis://, rediss://, unix:// or redis+cluster://")
+    if config.jobs_redis_url and not config.jobs_redis_url.startswith(plain):
+        problems.append("JOBS_REDIS_CONN_STRING: must begin with redis://, rediss:// or unix://")
     return problems
 
 

@@ -9,6 +9,7 @@ from msgspec import Struct
 from redis.exceptions import RedisError
 
 from schema.ledger.signals import balance_changed
+from schema.redis_client import queue_of
 from workers.batch import Batch
 from workers.store import Store
 
@@ -64,7 +65,7 @@ class AfterBatch:
             if after < threshold <= after + charged[user_id]:
                 hour = int(time.time()) // 3600
                 log.info("balance_low", user_id=user_id)
-                await self._redis.enqueue_job(
+                await queue_of(self._redis).enqueue_job(
                     "notify", user_id, "quota_exceed", {"quota": after, "threshold": threshold},
                     _job_id=f"notify:quota_exceed:{user_id}:{hour}",
                 )  # fmt: skip

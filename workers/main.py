@@ -11,11 +11,9 @@ from typing import Any
 import msgspec
 import structlog
 import uvloop
-from arq.connections import ArqRedis
 from arq.constants import default_queue_name
 from arq.worker import Worker as ArqWorker
 from dotenv import load_dotenv
-from redis.asyncio import ConnectionPool
 from redis.exceptions import RedisError
 
 from schema.config import Config, ConfigError, read_config
@@ -26,6 +24,7 @@ from schema.ledger.keys import JOBS_KNOWN, METRICS, PARTITIONS, Keys
 from schema.ledger.server import find_eviction, forgets_all, refuse_eviction
 from schema.log_lines import configure_logging
 from schema.migrate import wait_for_database
+from schema.redis_client import close_client, open_client, queue_of, servers_of
 from schema.secrets import Vault
 from schema.tasks.wire import TaskWire
 from schema.version import VERSION
@@ -81,7 +80,7 @@ class Process:
             return LogPolicy(worker.options.current.log_consume_enabled, worker.config.error_log_enabled)
 
         def owned() -> set[int]:
-            return self._leases.owned
+            return self._leases.owned - streams.away()
 
         apart = worker.log_engine is not worker.engine
         logs: Settler | None = None
@@ -173,7 +172,7 @@ class Process:
             arq = ArqWorker(
                 functions=[to_function(job) for job in jobs],
                 cron_jobs=[job for job in map(to_cron, jobs) if job is not None] if scheduled else [],
-                redis_pool=self.worker.redis,
+                redis_pool=queue_of(self.worker.redis),
                 handle_signals=False,
                 max_jobs=JOBS_MAX,
                 ctx={"worker": self.worker, "wire": wire},
@@ -206,21 +205,21 @@ async def check_partitions(redis: Any, partitions: int) -> None:
 
 async def check_memory(redis: Any, config: Config) -> None:
     """Raises CannotStart when the server may drop keys and the operator has not accepted that."""
-    info = await redis.info()
-    policy = find_eviction(info)
+    infos = [await server.info() for server in await servers_of(redis)]
+    policy = next((found for info in infos if (found := find_eviction(info)) is not None), None)
     if policy is not None and not config.allow_eviction:
         raise CannotStart(refuse_eviction(policy))
-    if forgets_all(info):
+    if any(map(forgets_all, infos)):
         log.warning("redis_keeps_nothing", means="holds and records that no worker has read are lost when it restarts")
 
 
 async def run(config: Config) -> None:
     engine = _open(config, config.sql_dsn)
     log_engine = _open(config, config.log_sql_dsn) if config.log_sql_dsn else engine
-    pool: Any = ConnectionPool.from_url(
-        config.redis_url, socket_connect_timeout=5, socket_timeout=REDIS_S_MAX, health_check_interval=30
-    )
-    redis: Any = ArqRedis(pool)
+    redis: Any = open_client(
+        config.redis_url, config.jobs_redis_url,
+        socket_connect_timeout=5, socket_timeout=REDIS_S_MAX, health_check_interval=30,
+    )  # fmt: skip
     try:
         await _wait_for(redis, engine, log_engine)
         await check_partitions(redis, config.partitions)
@@ -239,8 +238,7 @@ async def run(config: Config) -> None:
         log.info("started", node=worker.node, partitions=config.partitions, database=engine.dialect.name)
         await process.run()
     finally:
-        await redis.aclose()
-        await pool.disconnect()
+        await close_client(redis)
         await engine.dispose()
         if log_engine is not engine:
             await log_engine.dispose()
@@ -261,6 +259,7 @@ async def _wait_for(redis: Any, engine: Engine, log_engine: Engine) -> None:
     for _ in range(int(PATIENCE_S / RETRY_S)):
         try:
             await redis.ping()
+            await queue_of(redis).ping()
             return
         except (RedisError, OSError) as error:
             reason = error

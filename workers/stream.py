@@ -1,14 +1,23 @@
 """Reading the usage streams of many partitions in one round trip, as raw answers: decoding into dicts would cost more than settling."""
 
-from collections.abc import Mapping
+import asyncio
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
+
+from redis.exceptions import MovedError, RedisError
 
 from schema.ledger import scripts
 from schema.ledger.connection import Execute, evaluate, over_redis_py
 from schema.ledger.keys import Keys
+from schema.redis_client import ClusterRedis
+from schema.redis_cluster import find_slot
 from workers.batch import Slice
 from workers.records import read_entry
 
+AWAY_S = 3.0  # partitions of a cluster's node that failed are left alone so long
+POLL_S = 0.05  # how often the nodes of a cluster are asked for news
 KEEP_MS = 60_000  # applied entries stay so long: a load that read SQL before must still find them
 
 
@@ -19,6 +28,7 @@ class UsageStreams:
         self._redis = redis
         self._keys = keys
         self._execute: Execute = over_redis_py(redis)
+        self._away: dict[int, float] = {}
 
     async def read(self, positions: Mapping[int, str], count: int) -> list[Slice]:
         """Up to `count` entries of each partition behind its position; partitions with nothing new are left out."""
@@ -36,7 +46,49 @@ class UsageStreams:
         return slices
 
     async def _pipeline(self, commands: list[tuple[Any, ...]]) -> list[Any]:
-        connection = await self._redis.connection_pool.get_connection("XRANGE")
+        if not isinstance(self._redis, ClusterRedis):
+            return await self._send(self._redis, commands)
+        answers: list[Any] = [None] * len(commands)
+        groups: dict[int, tuple[Any, list[int]]] = {}
+        for number, command in enumerate(commands):
+            node = await self._redis.node_of(find_slot(command) or 0)
+            groups.setdefault(id(node), (node, []))[1].append(number)
+
+        async def ask(node: Any, numbers: list[int]) -> None:
+            with self._watching([self._partition_of(commands[number]) for number in numbers]):
+                found = await self._send(node, [commands[number] for number in numbers])
+            for number, answer in zip(numbers, found, strict=True):
+                answers[number] = answer
+
+        await asyncio.gather(*(ask(node, numbers) for node, numbers in groups.values()))
+        return answers
+
+    def _partition_of(self, command: tuple[Any, ...]) -> int:
+        name = command[1] if command[0] == b"XRANGE" else command[command.index(b"STREAMS") + 1]
+        return int(name.partition("{")[2].partition("}")[0])
+
+    def away(self) -> set[int]:
+        """Partitions whose node of a cluster failed a moment ago: the others go on without them. Empty with one server."""
+        if not self._away:
+            return set()
+        now_s = time.monotonic()
+        self._away = {partition: until_s for partition, until_s in self._away.items() if until_s > now_s}
+        return set(self._away)
+
+    @contextmanager
+    def _watching(self, partitions: list[int]) -> Iterator[None]:
+        try:
+            yield
+        except (RedisError, OSError) as error:
+            if isinstance(self._redis, ClusterRedis):
+                self._redis.lost()
+                if not isinstance(error, MovedError):
+                    self._away |= dict.fromkeys(partitions, time.monotonic() + AWAY_S)
+            raise
+
+    @staticmethod
+    async def _send(client: Any, commands: list[tuple[Any, ...]]) -> list[Any]:
+        connection = await client.connection_pool.get_connection("XRANGE")
         try:
             packed = connection.pack_commands(commands)
             await connection.send_packed_command(packed)
@@ -45,14 +97,29 @@ class UsageStreams:
             await connection.disconnect(nowait=True)  # unread answers must not meet the next caller
             raise
         finally:
-            await self._redis.connection_pool.release(connection)
+            await client.connection_pool.release(connection)
 
     async def wait(self, positions: Mapping[int, str], timeout_ms: int) -> bool:
         """Return when there is something behind one of the positions, False after `timeout_ms`."""
+        if isinstance(self._redis, ClusterRedis):
+            return await self._poll(positions, timeout_ms)
         names = [self._keys.usage(partition) for partition in positions]
         command = (b"XREAD", b"COUNT", b"1", b"BLOCK", str(timeout_ms), b"STREAMS", *names, *positions.values())
         (answer,) = await self._pipeline([command])
         return bool(answer)
+
+    async def _poll(self, positions: Mapping[int, str], timeout_ms: int) -> bool:
+        """A blocking read goes to one node and cannot be called off cheaply when another has news."""
+        commands = [
+            (b"XREAD", b"COUNT", b"1", b"STREAMS", self._keys.usage(partition), position)
+            for partition, position in positions.items()
+        ]
+        until_s = time.monotonic() + timeout_ms / 1000
+        while not any(await self._pipeline(commands)):
+            if time.monotonic() >= until_s:
+                return False
+            await asyncio.sleep(POLL_S)
+        return True
 
     async def advance(self, positions: Mapping[int, str]) -> int:
         """Make sure that new entries get ids behind the stored positions, whatever happened to server and clock.
@@ -62,9 +129,11 @@ class UsageStreams:
         moved = 0
         for partition, position in positions.items():
             if position != "0-0":
-                moved += max(
-                    0, await evaluate(self._execute, scripts.ADVANCE, (self._keys.usage(partition),), (position,))
-                )
+                with self._watching([partition]):
+                    rewritten = await evaluate(
+                        self._execute, scripts.ADVANCE, (self._keys.usage(partition),), (position,)
+                    )
+                moved += max(0, rewritten)
         return moved
 
     async def trim(self, positions: Mapping[int, str]) -> None:
@@ -73,4 +142,5 @@ class UsageStreams:
         for partition, position in positions.items():
             oldest_ms = min(int(position.split("-")[0]), int(seconds) * 1000 - KEEP_MS)
             if oldest_ms > 0:
-                await self._execute(b"XTRIM", self._keys.usage(partition), b"MINID", b"~", str(oldest_ms))
+                with self._watching([partition]):
+                    await self._execute(b"XTRIM", self._keys.usage(partition), b"MINID", b"~", str(oldest_ms))

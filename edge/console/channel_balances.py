@@ -1,6 +1,5 @@
 """Balances at providers: of one channel now, or of all enabled ones by the workers."""
 
-from arq.connections import ArqRedis
 from blacksheep import Request, Response
 from msgspec import Struct
 
@@ -9,6 +8,7 @@ from edge.console.channel_tests import bench_of, read_one
 from edge.console.envelope import Refusal
 from edge.console.routes import Actor, Role, Route
 from edge.services import Services
+from schema.redis_client import queue_of
 from schema.upstreams.balances import NotOffered
 from schema.upstreams.exchange import Failed
 from schema.upstreams.refreshed import refresh_balance
@@ -40,7 +40,7 @@ async def refresh_all(services: Services, request: Request, actor: Actor) -> Res
     """Start the refresh of all enabled channels and return at once."""
     if not await services.redis.set(BALANCE_LOCK, "1", nx=True, ex=LEASE_S):
         raise Refusal("refresh_running", "A refresh of all balances is running.")
-    queue = ArqRedis(connection_pool=services.redis.connection_pool)
+    queue = queue_of(services.redis)
     await queue.enqueue_job("refresh_balances", True)
     return reply()
 

@@ -5,7 +5,6 @@ import time
 from typing import Any
 
 import msgspec
-from arq.connections import ArqRedis
 from blacksheep import Request, Response
 from msgspec import Struct
 
@@ -16,6 +15,7 @@ from edge.console.routes import Actor, Role, Route
 from edge.services import Services
 from schema.dialects.providers.settings import read_settings
 from schema.migrate import read_meta
+from schema.redis_client import queue_of
 from schema.upstreams.account import Account, read_account
 from schema.upstreams.runs import LEASE_S, RUN_LOCK, RUNS, Progress
 from schema.upstreams.tested import Bench, run_test
@@ -89,7 +89,7 @@ async def test_all(services: Services, request: Request, actor: Actor) -> Respon
         raise Refusal("test_running", "A test of all channels is running.", run_id=(running or b"").decode())
     progress = Progress(run_id=run_id, scope=scope, started_s=int(time.time()))
     await services.redis.set(RUNS + run_id, msgspec.json.encode(progress), ex=LEASE_S * 2)
-    queue = ArqRedis(connection_pool=services.redis.connection_pool)
+    queue = queue_of(services.redis)
     await queue.enqueue_job("test_channels", run_id, scope, True)
     return reply(RunView(run_id))
 

@@ -3,7 +3,6 @@
 import time
 
 import msgspec
-from arq.connections import ArqRedis
 from blacksheep import Request, Response
 from msgspec import Struct
 
@@ -14,6 +13,7 @@ from edge.console.routes import Actor, Role, Route
 from edge.services import Services
 from schema.jobs import JobPlan, JobRun
 from schema.ledger.keys import JOBS, JOBS_KNOWN
+from schema.redis_client import queue_of
 
 _read_plan = msgspec.json.Decoder(JobPlan).decode
 _read_run = msgspec.json.Decoder(JobRun).decode
@@ -68,7 +68,7 @@ async def run_now(services: Services, request: Request, actor: Actor) -> Respons
         raise Refusal("job_needs_arguments", "This job is started by what it is about.")
     async with services.engine.begin() as db:
         await audit(db, actor, "job.run", "job", name)
-    queue = ArqRedis(connection_pool=services.redis.connection_pool)
+    queue = queue_of(services.redis)
     queued = await queue.enqueue_job(name, _job_id=f"now:{name}:{int(time.time())}", _queue_name=plan.queue or None)
     return reply({"job_id": queued.job_id if queued is not None else ""})
 

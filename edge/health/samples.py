@@ -2,7 +2,7 @@
 
 import re
 
-from edge.redis_pipe import RedisPipe
+from edge.cluster_pipe import Pipe
 from schema.health import ERRORS, ERRORS_KEPT_S, Sample, write_sample
 
 KINDS_MAX = 200  # of one channel in one process
@@ -45,7 +45,7 @@ class Samples:
         sample.request_ids = [*sample.request_ids, request_id][-IDS_KEPT:]
         self._fresh.add((channel, kind))
 
-    async def write(self, pipe: RedisPipe, node: str) -> None:
+    async def write(self, pipe: Pipe, node: str) -> None:
         """Raises RedisAway; what was not written is written next time."""
         fresh, self._fresh = self._fresh, set()
         try:

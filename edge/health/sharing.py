@@ -12,11 +12,12 @@ import time
 import hiredis
 import structlog
 
+from edge.cluster_pipe import Pipe
 from edge.health.board import Board, Key
 from edge.health.breaker import CLOSED, HALF_OPEN, OPEN
 from edge.health.samples import Samples
 from edge.health.tally import Tally
-from edge.redis_pipe import RedisAway, RedisPipe
+from edge.redis_pipe import RedisAway
 from schema.health import (
     ERRORS_KEPT_S,
     MINUTE,
@@ -42,7 +43,7 @@ GATES_MAX = 10_000  # told to the others
 class Sharing:
     """One per process; `run` until cancelled, then `publish` once more."""
 
-    def __init__(self, board: Board, samples: Samples, pipe: RedisPipe, host: str = "") -> None:
+    def __init__(self, board: Board, samples: Samples, pipe: Pipe, host: str = "") -> None:
         self._board, self._samples, self._pipe = board, samples, pipe
         self.node = f"{host or socket.gethostname()}:edge:{os.getpid()}:{secrets.token_hex(3)}"  # never the same twice
         self._started_s = int(time.time())

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from edge.channels import RoutedChannel
+from edge.cluster_pipe import Pipe
 from edge.health.board import Attempt, Board
 from edge.health.breaker import read_rules
 from edge.health.pick import Picker, Wish
@@ -16,7 +17,6 @@ from edge.health.recent import Recent
 from edge.health.samples import Samples
 from edge.health.sharing import Sharing
 from edge.health.verdicts import Verdicts, find_verdict
-from edge.redis_pipe import RedisPipe
 from edge.relay.retry import Failure
 from edge.snapshot import EdgeSnapshot
 from schema.dialects.neutral import UpstreamError
@@ -33,7 +33,7 @@ class Health:
     """One per process."""
 
     def __init__(
-        self, engine: AsyncEngine, redis: Any, pipe: RedisPipe, *, host: str = "", recent: Recent | None = None
+        self, engine: AsyncEngine, redis: Any, pipe: Pipe, *, host: str = "", recent: Recent | None = None
     ) -> None:
         """`recent`: where One API's rule of recent results is wished."""
         self.recent = recent

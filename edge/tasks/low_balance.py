@@ -5,7 +5,6 @@ from typing import Any
 
 import msgspec
 import structlog
-from arq.connections import ArqRedis
 from msgspec import Struct
 from redis.exceptions import RedisError
 from sqlalchemy import select
@@ -13,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from schema.database import Engine
 from schema.options import Options
+from schema.redis_client import queue_of
 from schema.tables import User
 
 log = structlog.get_logger(__name__)
@@ -34,7 +34,7 @@ async def warn_if_low(engine: Engine, redis: Any, options: Options, user_id: int
         threshold = _threshold(row.setting, options)
         left = row.quota or 0
         if left < threshold <= left + charged:
-            queue = ArqRedis(connection_pool=redis.connection_pool)
+            queue = queue_of(redis)
             await queue.enqueue_job(
                 "notify", user_id, "quota_exceed", {"quota": left, "threshold": threshold},
                 _job_id=f"notify:quota_exceed:{user_id}:{int(time.time()) // 3600}",

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from medusa.child import Child
@@ -15,6 +14,7 @@ from medusa.preflight import CannotStart, check_redis, lock_folder
 from medusa.valkey import find_socket, valkey_command, wait_for_valkey
 from schema.config import Config
 from schema.ledger.keys import WORKERS
+from schema.redis_client import close_client, open_client
 
 GRACE_S = 60.0  # it syncs its append-only file
 
@@ -65,8 +65,8 @@ async def find_running(config: Config) -> AsyncIterator[Any | None]:
 
 @asynccontextmanager
 async def _client(address: str) -> AsyncIterator[Any]:
-    redis = Redis.from_url(address, socket_connect_timeout=5)
+    redis = open_client(address, socket_connect_timeout=5)
     try:
         yield redis
     finally:
-        await redis.aclose()
+        await close_client(redis)

@@ -9,6 +9,7 @@ mx:{p}:e:<user>     epoch: changes whenever a balance moved outside settlement
 mx:{p}:usage        stream of ended calls: u user, t limited token or 0, q quota, r record, l why it needs a check
                     (1 settled without a hold or replayed, 2 reaped)
 mx:{p}:i:<digest>   idempotency key -> request id
+mx:{p}:born    on a cluster: see BORN
 mx:{p}:ra:<user>    sorted set: calls in the window of the request rate limit; rs: the successful ones
 mx:{p}:rt:<user>    sorted set: calls in the window of the token rate limit; rn: hash of their tokens, and s the sum
 
@@ -54,6 +55,10 @@ class Keys:
 
     def holders(self, partition: int) -> str:
         return self._tags[partition] + "u"
+
+    def born(self, partition: int) -> str:
+        """On a cluster, what BORN is on one server."""
+        return self._tags[partition] + "born"
 
     def lease(self, partition: int) -> str:
         return f"mx:lease:{partition}"

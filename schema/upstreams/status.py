@@ -139,7 +139,7 @@ async def set_drained(engine: AsyncEngine, redis: Any, channel_id: int, *, drain
 
 async def notify(engine: AsyncEngine, redis: Any, kind: str, **facts: Any) -> None:
     """Queue a notice to root. Many switched-off channels in a minute become one summary."""
-    from arq.connections import ArqRedis
+    from schema.redis_client import queue_of
 
     flood = "mx:health:notices"
     count = int(await redis.incr(flood))
@@ -152,7 +152,7 @@ async def notify(engine: AsyncEngine, redis: Any, kind: str, **facts: Any) -> No
     async with engine.connect() as db:
         root = (await db.execute(select(User.id).where(User.role == ROOT).order_by(User.id).limit(1))).scalar()
     if root is not None:
-        queue = ArqRedis(connection_pool=redis.connection_pool)
+        queue = queue_of(redis)
         await queue.enqueue_job("notify", root, kind, facts)
 
 

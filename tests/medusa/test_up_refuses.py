@@ -56,6 +56,12 @@ def test_data_folder_is_a_file(tmp_path):
         pytest.param("SQL_DSN", "not a dsn", ["SQL_DSN"], id="a DSN of no known form"),
         pytest.param("PORT", "80000", ["PORT"], id="a port beyond 65535"),
         pytest.param("REDIS_CONN_STRING", "http://127.0.0.1", ["REDIS_CONN_STRING"], id="a Redis address that is none"),
+        pytest.param(
+            "REDIS_CONN_STRING",
+            "redis+cluster://a:1",
+            ["JOBS_REDIS_CONN_STRING"],
+            id="a cluster, and no server for jobs",
+        ),
         pytest.param("SESSION_SECRET", "random_string", ["SESSION_SECRET"], id="the example's secret"),
         pytest.param(
             "SQL_DSN", "postgres://u:hunter2@no.such.host.invalid/x", ["no.such.host.invalid"], id="unknown host"

@@ -11,6 +11,7 @@ from sqlalchemy import delete, func, select
 from schema.dialects.providers.settings import read_settings
 from schema.migrate import read_meta
 from schema.own_tables import ChannelEvent
+from schema.redis_client import queue_of
 from schema.secrets import SealError, Vault
 from schema.tables import Channel, OptionRow
 from schema.upstreams.account import Account, read_account
@@ -125,9 +126,9 @@ async def start_due(ctx: dict[str, Any]) -> None:
     if await _is_due(redis, "tests", tests):
         run_id = secrets.token_hex(8)
         if await redis.set(RUN_LOCK, run_id, nx=True, ex=LEASE_S):
-            await redis.enqueue_job("test_channels", run_id, "all", False)
+            await queue_of(redis).enqueue_job("test_channels", run_id, "all", False)
     if await _is_due(redis, "balances", balances) and await redis.set(BALANCE_LOCK, "1", nx=True, ex=LEASE_S):
-        await redis.enqueue_job("refresh_balances", False)
+        await queue_of(redis).enqueue_job("refresh_balances", False)
     if options.auto_enable_probe and options.automatic_enable_channel_enabled:
         await probe_switched_off(worker)
     await _prune(worker)

@@ -21,6 +21,7 @@ from msgspec import Struct
 
 from schema.jobs import JobPlan, JobRun
 from schema.ledger.keys import JOBS
+from schema.redis_client import queue_of
 from workers.context import Worker
 
 log = structlog.get_logger(__name__)
@@ -166,4 +167,4 @@ def _tracked(job: Job) -> Run:
 async def _tell(worker: Worker, job: Job, error: str) -> None:
     """One notice in NOTICE_S for each job."""
     if await worker.redis.set(f"{JOBS}:told:{job.name}", "1", nx=True, ex=NOTICE_S):
-        await worker.redis.enqueue_job("notify_admins", "job_failed", {"job": job.name, "error": error})
+        await queue_of(worker.redis).enqueue_job("notify_admins", "job_failed", {"job": job.name, "error": error})

@@ -19,6 +19,7 @@ from schema.ledger.keys import NOTICES
 from schema.notices.mail import MailFailed, read_server, send_mail
 from schema.notices.texts import Notice, write_notice
 from schema.notices.webhook import sign, write_body
+from schema.redis_client import queue_of
 from schema.tables import User
 from workers.context import Worker
 from workers.jobs.job import Job
@@ -137,7 +138,7 @@ async def notify_admins(ctx: dict[str, Any], kind: str, facts: dict[str, Any]) -
         found = select(User.id).where(User.role >= ROOT, User.status == 1, User.deleted_at.is_(None))
         ids = (await db.execute(found)).scalars().all()
     for user_id in ids:
-        await worker.redis.enqueue_job("notify", user_id, kind, facts, _job_id=f"{ctx['job_id']}:{user_id}")
+        await queue_of(worker.redis).enqueue_job("notify", user_id, kind, facts, _job_id=f"{ctx['job_id']}:{user_id}")
     return len(ids)
 
 
@@ -175,7 +176,8 @@ async def _address_of(worker: Worker, user_id: int) -> _Address | None:
 
 
 async def _take(worker: Worker, user_id: int, kind: str, notice_id: str, most: _Most) -> int:
-    names = (f"{_PREFIX}limit:{user_id}:{kind}", f"{_PREFIX}held:{user_id}:{kind}")
+    limit = f"{_PREFIX}limit:{user_id}:{kind}"
+    names = (limit, f"{_PREFIX}held:{{{limit}}}")  # on a cluster of one slot
     now_ms = int(time.time() * 1000)
     return int(await worker.redis.eval(_TAKE, 2, *names, now_ms, most.window_ms, most.count, notice_id))
 

@@ -7,6 +7,7 @@ import structlog
 from sqlalchemy import func, select
 
 from schema.ledger.keys import METRICS
+from schema.redis_client import queue_of
 from schema.tables import LedgerEntry
 from workers.context import Worker
 from workers.jobs.job import Job
@@ -46,7 +47,7 @@ async def _report(worker: Worker, report: Report, *, hot_only: bool = False) -> 
         log.error("ledger_drift", kind=drift.kind, user_id=drift.user_id, token_id=drift.token_id, found=drift.found,
                   expected=drift.expected)  # fmt: skip
     if report.drifts:
-        await worker.redis.enqueue_job(
+        await queue_of(worker.redis).enqueue_job(
             "notify_admins", "reconcile_drift", {"drifts": len(report.drifts), "units": report.units},
             _job_id=f"notify:reconcile_drift:{report.units}",
         )  # fmt: skip

@@ -5,6 +5,7 @@ These jobs have a queue of their own, which workers with UPDATE_TASK=false do no
 
 from typing import Any
 
+from schema.redis_client import queue_of
 from workers.context import Worker
 from workers.jobs.job import TASKS, Job
 from workers.poll import ChannelPoller, channels_due, now_ms
@@ -21,7 +22,7 @@ async def spread_polls(ctx: dict[str, Any]) -> int:
     worker: Worker = ctx["worker"]
     found = await channels_due(worker, await now_ms(worker))
     for channel_id in found:
-        await worker.redis.enqueue_job(
+        await queue_of(worker.redis).enqueue_job(
             "poll_channel", channel_id, _job_id=f"tasks:poll:{channel_id}", _queue_name=TASKS
         )
     return len(found)

@@ -33,6 +33,11 @@ def _name(purpose: str, email: str) -> str:
     return f"{_PREFIX}{purpose}:{sha256(email.encode()).hexdigest()}"
 
 
+def _tries(name: str) -> str:
+    """On a cluster of the same slot."""
+    return f"{{{name}}}:tries"
+
+
 async def issue(services: Services, purpose: str, email: str, *, link: bool = False) -> str:
     """A new secret for an address, replacing the one before: eight digits, or 256 bits for a link.
 
@@ -46,7 +51,7 @@ async def issue(services: Services, purpose: str, email: str, *, link: bool = Fa
         redis, f"mails:{sha256(email.encode()).hexdigest()}", most=MAILS_PER_HOUR, window_s=3600, fail_open=False
     )
     secret = secrets.token_hex(32) if link else f"{secrets.randbelow(10**8):08d}"
-    await redis.delete(f"{name}:tries")
+    await redis.delete(_tries(name))
     await redis.set(name, _digest(services, purpose, email, secret), ex=LINK_S if link else CODE_S)
     return secret
 
@@ -56,5 +61,5 @@ async def use(services: Services, purpose: str, email: str, secret: str) -> None
     name = _name(purpose, email)
     digest = _digest(services, purpose, email, secret.strip())
     redis: Any = services.redis
-    if not await redis.eval(_CHECK, 2, name, f"{name}:tries", digest, TRIES_MAX):
+    if not await redis.eval(_CHECK, 2, name, _tries(name), digest, TRIES_MAX):
         raise Refusal("code_wrong", "The code is wrong or has expired.")

@@ -7,7 +7,6 @@ import time
 from typing import Any
 from urllib.parse import urlencode
 
-from arq.connections import ArqRedis
 from blacksheep import Request, Response
 from msgspec import Struct
 from sqlalchemy import func, select, update
@@ -23,6 +22,7 @@ from edge.console.routes import Actor, Role, Route
 from edge.services import Services
 from schema.ledger import signals
 from schema.options import Options
+from schema.redis_client import queue_of
 from schema.tables import User
 
 _ADDRESS = re.compile(r"[^@\s\x00-\x1f\x7f<>,;:\"()\[\]\\]+@[A-Za-z0-9.-]+\.[A-Za-z0-9-]{2,}")
@@ -59,7 +59,7 @@ async def _is_taken(services: Services, address: str) -> bool:
 
 
 async def _mail(services: Services, to: str, subject: str, text: str) -> None:
-    queue = ArqRedis(connection_pool=services.redis.connection_pool)
+    queue = queue_of(services.redis)
     await queue.enqueue_job("mail", to, subject, text)
 
 

@@ -9,7 +9,6 @@ import time
 from typing import Any
 
 import msgspec
-from arq.connections import ArqRedis
 from blacksheep import Request, Response
 from msgspec import Struct
 from sqlalchemy import select, true, update
@@ -22,6 +21,7 @@ from edge.console.envelope import Refusal
 from edge.console.objects import view_login
 from edge.console.routes import Actor
 from edge.services import Services
+from schema.redis_client import queue_of
 from schema.tables import TwoFactor, User
 
 WAIT_S = 300  # between the first and the second step
@@ -153,7 +153,7 @@ async def tell(services: Services, request: Request | None, user_id: int, what: 
     """A security notice to the owner, by mail. `what`: key of a sentence in schema.notices.texts. `to`: a former address."""
     ip = client_address(request, services.config) if request is not None else ""
     agent = header(request, b"user-agent")[:120] if request is not None else ""
-    queue = ArqRedis(connection_pool=services.redis.connection_pool)
+    queue = queue_of(services.redis)
     facts = {"what": what, "ip": ip or "?", "agent": agent or "?"}
     await queue.enqueue_job("notify_security", user_id, facts, to)
 

