@@ -158,13 +158,18 @@ def in_buckets(cells: Iterable[tuple[int, Key, Cell]], begin_s: int, step_s: int
     return [merge(held) for held in found]
 
 
-def spark(cells: Iterable[tuple[int, Key, Cell]], begin_s: int, step_s: int, count: int) -> tuple[list[int], list[int]]:
-    """Good and failed attempts in `count` equal spans."""
+def spark(cells: Iterable[tuple[int, Key, Cell]], end_s: int, step_s: int, count: int) -> tuple[list[int], list[int]]:
+    """Good and failed attempts in `count` equal spans; the last is the one under way at `end_s`, older cells are left out.
+
+    Spans begin at multiples of `step_s`, as minutes do: no span holds a minute and a part of another.
+    """
     ok, failed = [0] * count, [0] * count
+    first = end_s // step_s - count + 1
     for at, _, cell in cells:
-        place = min(count - 1, max(0, (at - begin_s) // step_s))
-        ok[place] += cell.ok
-        failed[place] += cell.failed
+        place = min(count - 1, at // step_s - first)
+        if place >= 0:
+            ok[place] += cell.ok
+            failed[place] += cell.failed
     return ok, failed
 
 

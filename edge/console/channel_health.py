@@ -120,7 +120,7 @@ def view(
 ) -> ChannelHealthView:
     """`cells`: of all models of this channel; `recent`: of its last two minutes."""
     total = merge(cell for _, _, cell in cells)
-    sparks = spark(cells, now_s - window_s, max(1, window_s // SPARKS), SPARKS)
+    sparks = spark(cells, now_s, max(1, window_s // SPARKS), SPARKS)
     info = read_object(row.other_info)
     provider = row.provider or provider_of(row.type or 0)
     return ChannelHealthView(

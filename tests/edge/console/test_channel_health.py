@@ -6,7 +6,7 @@ import time
 import pytest
 from sqlalchemy import insert
 
-from edge.console.channel_figures import Figures
+from edge.console.channel_figures import Figures, spark
 from edge.console.channel_health import figures
 from edge.console.health_stream import watch
 from schema.health import (
@@ -190,3 +190,12 @@ def test_percentiles():
     histogram[2], histogram[10] = 90, 10
     assert 70 < percentile(histogram, 0.5) <= 100
     assert 900 < percentile(histogram, 0.95) <= 1200
+
+
+@pytest.mark.parametrize("into_the_minute", [0, 1, 40, 59])
+def test_sparkline_holds_one_minute_in_each_bar(into_the_minute):
+    """A window of an hour touches 61 minutes; the oldest is none of the sixty bars."""
+    now_s = 1_764_200_000 // 60 * 60 + into_the_minute
+    minutes = [(at, (1, ""), cell(3, 1)) for at in range((now_s - 3600) // 60 * 60, now_s + 1, 60)]
+    assert len(minutes) == 61
+    assert spark(minutes, now_s, 60, 60) == ([3] * 60, [1] * 60)
