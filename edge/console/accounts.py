@@ -85,8 +85,10 @@ async def put_self(services: Services, request: Request, actor: Actor) -> Respon
             raise Refusal("display_name_too_long", "A display name has at most 20 characters.")
         values["display_name"] = body.display_name
     if body.password:
+        if body.original_password and not await passwords.verify(body.original_password, row.password):
+            raise Refusal("credentials_wrong", "The current password is wrong.")
         fresh = actor.via_session and actor.fresh_until_s >= time.time()
-        if not fresh and not await passwords.verify(body.original_password, row.password):
+        if not fresh and not body.original_password:
             raise Refusal("reauth_required", "Please confirm your password.", status=403)
         passwords.check_new(body.password, values.get("username", row.username))
         values["password"] = await passwords.hash_password(body.password)

@@ -117,3 +117,13 @@ async def test_other_sessions_can_be_ended(console):
         assert (await one.delete(f"/api/user/self/sessions/{other}")).json()["success"]
         assert (await two.get("/api/user/self")).status_code == 401
         assert (await one.get("/api/user/self")).status_code == 200
+
+
+async def test_wrong_current_password_is_refused_even_right_after_the_login(console):
+    async with console.visitor() as http:
+        await console.set_up(http)
+        change = {"original_password": "not-the-password", "password": "a-good-new-password"}
+        refused = (await http.put("/api/user/self", json=change)).json()
+        assert (refused["success"], refused["code"]) == (False, "credentials_wrong")
+        right = {**change, "original_password": PASSWORD}
+        assert (await http.put("/api/user/self", json=right)).json()["success"]
