@@ -19,7 +19,7 @@ _PR_SET_PDEATHSIG = 1  # Source: prctl(2)
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
-def _follow_parent() -> None:
+def follow_parent() -> None:
     """Runs in the child before exec: the kernel sends SIGTERM when the supervisor is gone, even by SIGKILL."""
     if _libc is not None:
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
@@ -49,7 +49,7 @@ class Child:
 
     async def _spawn(self) -> None:
         self._process = await asyncio.create_subprocess_exec(
-            *self._command, env=self._environ, start_new_session=True, preexec_fn=_follow_parent
+            *self._command, env=self._environ, start_new_session=True, preexec_fn=follow_parent
         )
         log.info("child_started", child=self.name, pid=self._process.pid)
 

@@ -31,7 +31,7 @@ for (const page of PAGES) {
   const files = new Set(["index.html", "color-scheme.js", "logo.svg"]);
   const seen = new Set();
   for (const entry of ["index.html", ...LOCALES, ...page.entries]) {
-    if (!manifest[entry]) console.warn(`  (no entry ${entry})`);
+    if (!manifest[entry]) throw new Error(`the build has no ${entry}: it was renamed, and its bytes are not counted`);
     collect(entry, files, seen);
   }
   const sizes = [...files].map((file) => [file, wireBytes(file)]).sort((a, b) => b[1] - a[1]);

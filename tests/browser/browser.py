@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, R
 
 WIDE = {"width": 1440, "height": 900}
 PHONE = {"width": 390, "height": 844}
-PATIENCE_MS = 30_000  # for anything to appear on a busy machine
+PATIENCE_MS = 45_000  # for anything to appear on a busy machine
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import httpx
 
+from medusa.child import follow_parent
 from medusa.valkey import find_socket
 from tests.services import free_port
 
@@ -64,6 +65,7 @@ def running_gateway(prepare: Callable[[Gateway], None] | None = None) -> Iterato
                 stdout=out,
                 stderr=out,
                 start_new_session=True,
+                preexec_fn=follow_parent,
             )
         try:
             deadline = time.monotonic() + START_S

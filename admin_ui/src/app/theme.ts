@@ -34,11 +34,15 @@ const HUES = ["red", "pink", "grape", "violet", "indigo", "blue", "cyan", "teal"
 /** Text of light badges and buttons: dark enough on their tint for WCAG AA. */
 const tinted = (mix: (hue: string) => string) => Object.fromEntries(HUES.map((hue) => [`--mantine-color-${hue}-light-color`, mix(hue)]));
 
+/** Coloured text on the page itself. */
+const written = (mix: (hue: string) => string) => Object.fromEntries(HUES.filter((hue) => hue !== "medusa").map((hue) => [`--mantine-color-${hue}-text`, mix(hue)]));
+
 /** Surfaces and lines of ours in place of Mantine's greys; the names --surface, --line … are set in styles/app.css. */
 export const cssVariables: CSSVariablesResolver = () => ({
   variables: {},
   light: {
     ...tinted((hue) => `color-mix(in srgb, var(--mantine-color-${hue}-9) 66%, black)`),
+    ...written((hue) => `color-mix(in srgb, var(--mantine-color-${hue}-9) 80%, black)`),
     "--mantine-color-gray-light-color": "#3c4657",
     "--mantine-color-body": "#ffffff",
     "--mantine-color-dimmed": "#5b6475",
@@ -47,6 +51,8 @@ export const cssVariables: CSSVariablesResolver = () => ({
   },
   dark: {
     ...tinted((hue) => `var(--mantine-color-${hue}-2)`),
+    ...written((hue) => `var(--mantine-color-${hue}-4)`),
+    "--mantine-color-anchor": "var(--mantine-color-medusa-3)",
     "--mantine-color-gray-light-color": "#c3cbda",
     "--mantine-color-body": "#121823",
     "--mantine-color-dimmed": "#9aa4b8",

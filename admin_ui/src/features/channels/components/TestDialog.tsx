@@ -39,7 +39,7 @@ export function TestDialog({ channel, onClose }: { channel: Channel; onClose: ()
             {t("channels.test.all")}
           </Button>
         </Group>
-        <ScrollArea.Autosize mah={420}>
+        <ScrollArea.Autosize mah={420} viewportProps={{ tabIndex: 0, role: "region", "aria-label": t("channels.test.title", { name: channel.name }) }}>
           <Table verticalSpacing={6}>
             <Table.Tbody>
               {models.map((model) => {

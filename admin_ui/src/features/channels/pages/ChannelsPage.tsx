@@ -136,7 +136,7 @@ export default function ChannelsPage() {
         id: "balance", header: t("channels.column.balance"), width: 82, align: "right",
         cell: (c) => (
           <Tooltip label={c.balance_updated_time ? t("channels.balanceAt", { time: format.time(c.balance_updated_time) }) : t("channels.action.balance")}>
-            <UnstyledButton fz={13.5} onClick={() => balance.mutate(c.id)} aria-label={t("channels.action.balance")}>
+            <UnstyledButton fz={13.5} onClick={() => balance.mutate(c.id)} aria-label={`$${format.number(c.balance, 2)}, ${t("channels.action.balance")}`}>
               ${format.number(c.balance, 2)}
             </UnstyledButton>
           </Tooltip>

@@ -22,7 +22,7 @@ export function WeekHeatMap({ week }: { week: HealthBucket[] }) {
   const days = Array.from({ length: 7 }, (_, index) => new Date(Date.now() - (6 - index) * 86_400_000));
   return (
     <Box>
-      <ScrollArea>
+      <ScrollArea viewportProps={{ tabIndex: 0, role: "region", "aria-label": t("health.week.title") }}>
         <table className={classes.grid} aria-label={t("health.week.title")}>
           <thead>
             <tr>

@@ -81,13 +81,13 @@ export default function LogsPage() {
   const columns = useMemo<Column<LogRow>[]>(() => {
     const admin: Column<LogRow>[] = [
       { id: "channel", header: t("logs.field.channel"), width: 92, cell: (r) => (r.channel ? <Tooltip label={r.channel_name || `#${r.channel}`}><Text size="sm" truncate tabIndex={0}>#{r.channel} <Text span size="sm" c="dimmed">{r.channel_name}</Text></Text></Tooltip> : null) },
-      { id: "user", header: t("logs.field.user"), width: 76, cell: (r) => <UnstyledButton fz={13.5} onClick={() => setState({ user: r.username })}>{r.username}</UnstyledButton> },
+      { id: "user", header: t("logs.field.user"), width: 76, cell: (r) => (r.username ? <UnstyledButton fz={13.5} onClick={() => setState({ user: r.username })}>{r.username}</UnstyledButton> : null) },
     ];
     return [
       { id: "time", header: t("logs.field.time"), width: 162, fixed: true, phone: "title", cell: (r) => <Text size="sm" style={{ whiteSpace: "nowrap" }}>{format.time(r.created_at)}</Text> },
       { id: "type", header: t("logs.field.type"), width: 110, cell: (r) => <StatusBadge label={t(`logs.type.${LOG_TYPES[r.type as 0] ?? "system"}`)} color={LOOKS[r.type as 1]?.color ?? "gray"} icon={LOOKS[r.type as 1]?.icon ?? IconAdjustments} /> },
       ...(isAdmin ? admin : []),
-      { id: "token", header: t("logs.field.token"), width: 90, cell: (r) => <UnstyledButton fz={13.5} onClick={() => setState({ token: r.token_name })}>{r.token_name}</UnstyledButton> },
+      { id: "token", header: t("logs.field.token"), width: 90, cell: (r) => (r.token_name ? <UnstyledButton fz={13.5} onClick={() => setState({ token: r.token_name })}>{r.token_name}</UnstyledButton> : null) },
       { id: "group", header: t("logs.field.group"), width: 100, hidden: true, cell: (r) => (r.group ? <Badge color="gray">{r.group}</Badge> : null) },
       {
         id: "model", header: t("logs.field.model"), width: 150,

@@ -61,7 +61,7 @@ export default function MidjourneyPage() {
   });
   const columns = useMemo<Column<Midjourney>[]>(
     () => [
-      { id: "time", header: t("midjourney.column.time"), width: 160, fixed: true, phone: "title", cell: (row) => format.time(Math.floor(row.submit_time / 1000)) },
+      { id: "time", header: t("midjourney.column.time"), width: 172, fixed: true, phone: "title", cell: (row) => <Text size="sm" style={{ whiteSpace: "nowrap" }}>{format.time(Math.floor(row.submit_time / 1000))}</Text> },
       { id: "picture", header: t("midjourney.column.picture"), width: 80, cell: (row) => (row.image_url && isPicture(row.image_url) ? <UnstyledButton aria-label={t("midjourney.open")} onClick={() => setShown(row)}><Image src={row.image_url} alt="" w={44} h={32} fit="cover" radius="sm" loading="lazy" /></UnstyledButton> : "–") },
       { id: "action", header: t("midjourney.column.action"), width: 150, cell: (row) => <Group gap={4} wrap="nowrap"><Badge color="grape">{row.action}</Badge>{row.mode && <Badge color="gray" variant="outline">{row.mode}</Badge>}</Group> },
       { id: "status", header: t("midjourney.column.status"), width: 140, cell: (row) => { const look = lookOf(row.status); return <StatusBadge label={t(`midjourney.status.${look.id}`)} color={look.color} icon={look.icon} {...(row.fail_reason ? { hint: row.fail_reason } : {})} />; } },

@@ -56,7 +56,7 @@ export default function TasksPage() {
   const { state, setState, tableProps } = useList({ key: [...TASKS, isAdmin], defaults: DEFAULTS, fetch: (list, signal) => listTasks(isAdmin, list, signal), filters: ({ task_id, status, platform, channel_id, user_id, since }) => ({ task_id, status, platform, start_timestamp: startOf(since), ...(isAdmin ? { channel_id, user_id } : {}) }), refetchInterval: () => LIVE_MS });
   const columns = useMemo<Column<Task>[]>(
     () => [
-      { id: "time", header: t("tasks.column.time"), width: 160, fixed: true, phone: "title", cell: (row) => format.time(row.submit_time || row.created_at) },
+      { id: "time", header: t("tasks.column.time"), width: 172, fixed: true, phone: "title", cell: (row) => <Text size="sm" style={{ whiteSpace: "nowrap" }}>{format.time(row.submit_time || row.created_at)}</Text> },
       { id: "platform", header: t("tasks.column.platform"), width: 110, cell: (row) => <Badge color="grape">{row.platform}</Badge> },
       { id: "action", header: t("tasks.column.action"), width: 110, cell: (row) => row.action },
       { id: "status", header: t("tasks.column.status"), width: 130, cell: (row) => { const look = row.status in LOOKS ? LOOKS[row.status as keyof typeof LOOKS] : WAITING; return <StatusBadge label={t(`tasks.status.${look.id}`)} color={look.color} icon={look.icon} {...(row.fail_reason ? { hint: row.fail_reason } : {})} />; } },

@@ -67,7 +67,7 @@ export default function TopUpPage() {
   });
   const columns = useMemo<Column<Order>[]>(
     () => [
-      { id: "time", header: t("topup.column.time"), width: 160, fixed: true, phone: "title", cell: (order) => format.time(order.create_time) },
+      { id: "time", header: t("topup.column.time"), width: 172, fixed: true, phone: "title", cell: (order) => <Text size="sm" style={{ whiteSpace: "nowrap" }}>{format.time(order.create_time)}</Text> },
       ...(state.everybody ? [{ id: "user", header: t("topup.column.user"), width: 120, cell: (order: Order) => order.username }] : []),
       { id: "status", header: t("topup.column.status"), width: 120, cell: (order) => { const name = order.status in LOOKS ? (order.status as keyof typeof LOOKS) : "failed"; return <StatusBadge label={t(`topup.status.${name}`)} color={LOOKS[name].color} icon={LOOKS[name].icon} />; } },
       { id: "amount", header: t("topup.column.amount"), width: 110, align: "right", cell: (order) => (order.quota ? format.quota(order.quota) : `$${format.number(order.amount)}`) },
@@ -106,7 +106,7 @@ export default function TopUpPage() {
             {isAdmin && <SegmentedControl size="xs" aria-label={t("topup.column.user")} value={state.everybody ? "all" : "mine"} onChange={(value) => setState({ everybody: value === "all" })} data={[{ value: "mine", label: t("topup.mine") }, { value: "all", label: t("topup.everybody") }]} />}
           </Group>
         }
-        empty={<EmptyState icon={IconReceipt} message={t("topup.noOrders")} />}
+        empty={<EmptyState icon={IconReceipt} message={t("topup.noOrders")} hint={t(providers.length > 0 ? "topup.noOrdersHint" : "topup.noOrdersCode")} />}
       />
     </>
   );

@@ -42,7 +42,7 @@ export function TimeChart(props: TimeChartProps) {
         </Group>
       </Group>
       {asTable ? (
-        <ScrollArea h={height}>
+        <ScrollArea h={height} viewportProps={{ tabIndex: 0, role: "region", "aria-label": props.title }}>
           <Table striped stickyHeader className="num" fz="xs">
             <Table.Thead>
               <Table.Tr>
