@@ -79,3 +79,26 @@ async def test_the_sums_of_the_predecessor_come_first_and_no_hour_twice(request,
         for kind in ("hour", "user", "model"):
             assert await _sums(db, UsageTotal, UsageTotal.kind == kind) == expected
     await engine.dispose()
+
+
+async def test_a_log_in_another_database_is_read_there_and_a_new_database_has_no_history(request, tmp_path):
+    engine = make_engine(load_old(request, tmp_path, "sqlite", "one-api", name="main"))
+    logs = make_engine(load_old(request, tmp_path, "sqlite", "one-api", name="logs"))
+    async with engine.begin() as db:
+        await db.execute(text("DELETE FROM logs"))
+    async with logs.begin() as db:
+        await db.execute(text(f"UPDATE logs SET created_at = {NOW - 5 * HOUR_S} WHERE type = 2"))
+        wanted = "SELECT count(*), sum(quota), sum(prompt_tokens), sum(completion_tokens) FROM logs WHERE type = 2"
+        expected = tuple(map(int, (await db.execute(text(wanted))).one()))
+    assert any(step.endswith("from logs") for step in await migrate(engine, check=True, log_engine=logs))
+    assert any(step.endswith("from logs") for step in await migrate(engine, log_engine=logs))
+    async with logs.begin() as db:  # calls since then are ours
+        await db.execute(text(f"INSERT INTO logs (user_id, type, quota, created_at) VALUES (1, 2, 7, {NOW + HOUR_S})"))
+    assert await migrate(engine, log_engine=logs) == []
+    new = make_engine(f"sqlite:///{tmp_path}/new.db")
+    assert not any("mx_usage_hourly from" in step for step in await migrate(new))
+    async with engine.connect() as db, new.connect() as fresh:
+        assert await _sums(db) == expected and expected[0] > 0
+        assert await _sums(fresh) == (0, 0, 0, 0)
+    for one in (engine, logs, new):
+        await one.dispose()
