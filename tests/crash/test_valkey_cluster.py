@@ -2,6 +2,7 @@
 others go on, its own are told 503, and the books are exact."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -69,6 +70,30 @@ class Cluster:
     def owner(self, user: int) -> int:
         """Number of the node that has the account."""
         return int(key_slot(Keys(PARTITIONS).balance(user).encode())) * NODES // SLOTS
+
+    async def add_replica(self, folder: Path, number: int) -> None:
+        """Of one of the primaries; returns when it has everything and all know it."""
+        port = _port()
+        self.nodes.append(_node(folder, port))
+        self.nodes[-1].start()
+        client: Any = redis.asyncio.Redis(port=port, socket_timeout=2)
+        await _answers(client)
+        primary = bytes(await self.clients[number].execute_command(b"CLUSTER", b"MYID"))
+        await client.execute_command("CLUSTER", "MEET", "127.0.0.1", self.ports[number])
+
+        async def follows() -> bool:
+            with contextlib.suppress(RedisError):  # it does not know the primary yet
+                await client.execute_command(b"CLUSTER", b"REPLICATE", primary)
+            return (await client.info("replication")).get("master_link_status") == "up"
+
+        await until(follows, "the replica does not follow")
+
+        async def known() -> bool:
+            found = [bytes(await one.execute_command(b"CLUSTER", b"NODES")) for one in self.clients]
+            return all(b"slave " + primary in text for text in found)
+
+        await until(known, "the nodes do not know the replica")
+        self.clients.append(client)
 
     async def close(self) -> None:
         for client in self.clients:
@@ -237,3 +262,29 @@ async def test_a_job_runs(clustered: tuple[System, Cluster]):
 
     await until(done, "the job is not done")
     assert await system.redis.hget("mx:jobs", "reap_holds")
+
+
+async def test_a_replica_takes_over(clustered: tuple[System, Cluster], tmp_path: Path):
+    """Nobody starts anything again: the accounts of a dead primary are served by the replica that the cluster promotes."""
+    system, cluster = clustered
+    before = set(await system.charged())
+    dead = cluster.owner(1)
+    await cluster.add_replica(tmp_path, dead)
+    async with under_load(system, CLIENTS, MODELS) as load:
+        await load.more(CLIENTS * 5)
+        cluster.nodes[dead].kill()
+
+        async def served() -> bool:
+            async with system.client(user=1) as http:
+                answer = await http.post("/v1/chat/completions", json=BODY)
+                if answer.status_code == 200:
+                    load.answered.add(answer.headers["x-request-id"])
+                return answer.status_code == 200
+
+        await until(served, "the replica is not used", within_s=30)
+        await load.more(CLIENTS * 3)
+    assert set(load.refused) <= {503}
+    system.redis.lost()  # the test's own client was idle meanwhile
+    await system.check_books(before | load.answered, others=True)
+    extra = set(await system.charged()) - before - load.answered
+    assert len(extra) <= load.broken + len(load.refused)
