@@ -115,7 +115,7 @@ export default function ChannelsPage() {
         ),
       },
       { id: "type", header: t("channels.field.type"), width: 140, hidden: true, cell: (c) => <Badge color={channelTypeColor(c.type)}>{channelTypeName(c.type)}</Badge> },
-      { id: "status", header: t("channels.column.status"), width: 132, cell: (c) => <ChannelStatus channel={c} /> },
+      { id: "status", header: t("channels.column.status"), width: 148, cell: (c) => <ChannelStatus channel={c} /> },
       {
         id: "models", header: t("channels.field.models"), width: 112,
         cell: (c) => {

@@ -9,7 +9,7 @@ const LOOKS = {
   degraded: { color: "yellow", icon: IconAlertTriangle },
   bad: { color: "red", icon: IconCircleX },
   idle: { color: "gray", icon: IconMoonStars },
-  off: { color: "dark", icon: IconPlugConnectedX },
+  off: { color: "gray", icon: IconPlugConnectedX },
 };
 
 export function HealthBadge({ state, hint }: { state: HealthState; hint?: string }) {

@@ -64,7 +64,7 @@ export default function HealthPage() {
 
   const columns: Column<ChannelHealth>[] = [
     {
-      id: "state", header: t("health.column.state"), width: 108, fixed: true,
+      id: "state", header: t("health.column.state"), width: 126, fixed: true,
       cell: (row) => (
         <Group gap={4}>
           <HealthBadge state={row.state} {...(row.disabled_reason ? { hint: [row.disabled_at ? format.time(row.disabled_at) : "", row.disabled_reason].filter(Boolean).join(" · ") } : {})} />
