@@ -80,7 +80,7 @@ export default function DashboardPage() {
   return (
     <>
       <PageHeader title={t("dashboard.title")} hint={t(all ? "dashboard.hintAll" : "dashboard.hintOwn")}>
-        <SegmentedControl aria-label={t("dashboard.range")} value={state.range} onChange={(next) => setState({ range: next, grain: "" })} data={RANGES.map((name) => ({ value: name, label: Number(name) ? t("dashboard.days", { count: Number(name) }) : t(`dashboard.named.${name}`) }))} />
+        <SegmentedControl style={{ maxWidth: "100%", overflowX: "auto" }} aria-label={t("dashboard.range")} value={state.range} onChange={(next) => setState({ range: next, grain: "" })} data={RANGES.map((name) => ({ value: name, label: Number(name) ? t("dashboard.days", { count: Number(name) }) : t(`dashboard.named.${name}`) }))} />
         {state.range === "custom" && (
           <Suspense fallback={<Skeleton w={230} h={36} />}>
             <CustomRange from={state.from} to={state.to} onChange={(from, to) => setState({ from, to, grain: "" })} />
