@@ -112,6 +112,8 @@ class Exchange:
             if name == b"connection":  # ours to say
                 self.keep_alive = self.keep_alive and value != b"close"
                 continue
+            if name == b"transfer-encoding":  # likewise: BlackSheep names it, the framing is done here
+                continue
             lines.append(b"%b: %b\r\n" % (name, value))
             if name == b"content-length":
                 measured = True

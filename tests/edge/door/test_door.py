@@ -35,7 +35,8 @@ async def echo(scope: dict[str, Any], receive: Any, send: Any) -> None:
     if scope["path"] == "/crash":
         raise RuntimeError("as a bug would")
     answer = b"%b %b?%b %b" % (scope["method"].encode(), scope["path"].encode(), scope["query_string"], body)
-    measured = [] if scope["path"] == "/chunks" else [(b"content-length", b"%d" % len(answer))]
+    chunked = (b"transfer-encoding", b"chunked")  # as BlackSheep names it: the door frames, and says so once
+    measured = [chunked if scope["path"] == "/chunks" else (b"content-length", b"%d" % len(answer))]
     await send({"type": "http.response.start", "status": 200, "headers": PLAIN + measured})
     await send({"type": "http.response.body", "body": answer[:5], "more_body": True})
     await send({"type": "http.response.body", "body": answer[5:]})
