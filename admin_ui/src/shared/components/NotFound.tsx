@@ -9,6 +9,7 @@ export function NotFound() {
   const { t } = useTranslation();
   return (
     <EmptyState
+      heading
       icon={IconMapOff}
       message={t("shared.notFound.title")}
       hint={t("shared.notFound.hint")}

@@ -15,7 +15,7 @@ export function PageHeader({ title, hint, children }: { title: string; hint?: st
           </Text>
         )}
       </Box>
-      <Group gap="xs">{children}</Group>
+      <Group gap="xs" maw="100%">{children}</Group>
     </Group>
   );
 }
