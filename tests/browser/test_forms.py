@@ -10,9 +10,7 @@ from tests.browser.gateway import Gateway
 from tests.browser.seed import PASSWORD, ROOT, USER
 
 pytestmark = [pytest.mark.xdist_group("browser"), pytest.mark.timeout(300)]
-PATIENCE_MS = 45_000
 WRONG = "input:is([aria-invalid=true], [data-invalid=true]), textarea[aria-invalid=true]"  # passwords have the second
-expect.set_options(timeout=PATIENCE_MS)
 
 
 def refused(scope: Page | Locator, *labels: str) -> None:
