@@ -89,7 +89,7 @@ export default function HealthPage() {
     { id: "success", header: t("health.column.success"), width: 82, align: "right", sortable: true, cell: (row) => (row.success_ratio === null ? "–" : <Text size="sm" fw={600} className="num" c={row.success_ratio < 0.9 ? "var(--bad)" : undefined}>{format.percent(row.success_ratio, 2)}</Text>) },
     { id: "spark", header: t("health.column.traffic"), width: 120, cell: (row) => <Sparkline width={100} ok={row.sparkline.ok} failed={row.sparkline.failed} label={t("health.sparkline", { calls: format.number(row.calls), failures: format.number(row.failures) })} /> },
     { id: "latency", header: t("health.column.latency"), width: 120, align: "right", sortable: true, cell: (row) => <Pair value={row.latency_ms} /> },
-    { id: "ttft", header: t("health.column.ttft"), width: 120, align: "right", sortable: true, cell: (row) => <Pair value={row.ttft_ms} /> },
+    { id: "ttft", header: t("health.column.ttft"), width: 132, align: "right", sortable: true, cell: (row) => <Pair value={row.ttft_ms} /> },
     { id: "rate", header: t("health.column.rate"), width: 88, align: "right", sortable: true, cell: (row) => <><Text size="sm" className="num">{format.number(row.rpm)}</Text><Text size="xs" c="dimmed" className="num">{format.compact(row.tpm)}</Text></> },
     { id: "errors", header: t("health.column.errors"), width: 92, cell: (row) => <ErrorBar errors={row.errors} /> },
     { id: "spend", header: t("health.column.spend"), width: 74, align: "right", sortable: true, cell: (row) => format.quota(row.quota) },

@@ -40,8 +40,8 @@ export default function RedemptionsPage() {
   const columns = useMemo<Column<Redemption>[]>(
     () => [
       { id: "name", header: t("redemptions.field.name"), width: 130, fixed: true, phone: "title", cell: (row) => <Text size="sm" fw={600} truncate>{row.name}</Text> },
-      { id: "status", header: t("redemptions.column.status"), width: 112, cell: (row) => { const look = LOOKS[row.status as 1] ?? LOOKS[2]; return <StatusBadge label={t(`redemptions.status.${look.id}`)} color={look.color} icon={look.icon} />; } },
-      { id: "key", header: t("redemptions.column.code"), width: 210, cell: (row) => <Group gap={4} wrap="nowrap"><Text size="xs" ff="monospace" truncate>{row.key}</Text><CopyButton value={row.key} size="xs" /></Group> },
+      { id: "status", header: t("redemptions.column.status"), width: 126, cell: (row) => { const look = LOOKS[row.status as 1] ?? LOOKS[2]; return <StatusBadge label={t(`redemptions.status.${look.id}`)} color={look.color} icon={look.icon} />; } },
+      { id: "key", header: t("redemptions.column.code"), width: 200, cell: (row) => <Group gap={4} wrap="nowrap"><Text size="xs" ff="monospace" truncate>{row.key}</Text><CopyButton value={row.key} size="xs" /></Group> },
       { id: "quota", header: t("redemptions.field.quota"), width: 84, align: "right", cell: (row) => format.quota(row.quota) },
       { id: "created", header: t("redemptions.column.created"), width: 150, cell: (row) => <Text size="sm" c="dimmed" style={{ whiteSpace: "nowrap" }}>{format.time(row.created_time).slice(0, 16)}</Text> },
       { id: "expires", header: t("redemptions.field.expires"), width: 140, cell: (row) => <Text size="sm" c="dimmed" style={{ whiteSpace: "nowrap" }}>{row.expired_time ? format.time(row.expired_time).slice(0, 16) : t("redemptions.never")}</Text> },
