@@ -260,3 +260,10 @@ async def test_closing_waits_for_answers_and_takes_no_more_requests():
         assert answer.endswith(b"GET /late? ") and b"connection: close" in answer
         with pytest.raises(OSError, match=r"refused|Connect call failed|reset"):
             await talk(port, b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+
+
+async def test_framing_is_named_once_also_where_the_application_names_it():
+    async with open_door() as (_, port):
+        answer = await talk(port, b"GET /chunks HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+    head = answer.partition(b"\r\n\r\n")[0].lower()
+    assert head.count(b"transfer-encoding") == 1 and b"content-length" not in head
