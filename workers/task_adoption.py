@@ -42,8 +42,7 @@ async def adopt_open_tasks(worker: Worker) -> int:
     for platform, table in (("mj", Midjourney), ("suno", Task)):
         while rows := await _open_rows(worker, platform, table):
             for row in rows:
-                await _adopt(worker, platform, row, per_usd)
-            adopted += len(rows)
+                adopted += await _adopt(worker, platform, row, per_usd)
     async with worker.engine.begin() as db:
         try:
             await db.execute(insert(Meta).values(key=DONE, value=str(int(time.time()))))
@@ -68,7 +67,8 @@ async def _open_rows(worker: Worker, platform: str, table: Any) -> list[Row]:
         return [dict(row) for row in (await db.execute(wanted)).mappings()]
 
 
-async def _adopt(worker: Worker, platform: str, row: Row, per_usd: Decimal) -> None:
+async def _adopt(worker: Worker, platform: str, row: Row, per_usd: Decimal) -> bool:
+    """False: another worker was quicker."""
     drawing = platform == "mj"
     action = (row["action"] or "").upper()
     upstream_id = (row["mj_id"] if drawing else row["task_id"]) or ""
@@ -101,9 +101,10 @@ async def _adopt(worker: Worker, platform: str, row: Row, per_usd: Decimal) -> N
         try:
             await db.execute(insert(AsyncTask).values(**values))
         except IntegrityError:
-            return
+            return False
     if not upstream_id:
         await _end(worker, values["task_key"], at_ms)
+    return True
 
 
 async def _end(worker: Worker, task_key: str, at_ms: int) -> None:
