@@ -20,7 +20,7 @@ from schema.tables import Ability, Channel, LedgerEntry, Log, Token, User
 from tests.edge.realtime.provider import SPOKEN_S, Provider
 from tests.system import BALANCE, KEY, System, open_system, until
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(180), pytest.mark.xdist_group("realtime")]
 
 MODELS = ("beta", "ga", "cached", "silent", "pending", "vanish", "close", "two", "mapped", "retried", "long")
 TURN = 40_750  # text 100, audio 200 in, text 50, audio 300 out; ratios 2.5, 4, 20, 2

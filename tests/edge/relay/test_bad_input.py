@@ -14,7 +14,7 @@ from sqlalchemy import insert, update
 from schema.tables import Ability, Channel, LedgerEntry, Token, User
 from tests.system import BALANCE, KEY, PRICE, System, open_system, until
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("bad-input")]
 CHAT = "/v1/chat/completions"
 MESSAGES = [{"role": "user", "content": "hello"}]
 GOOD = {"model": "plain", "messages": MESSAGES}

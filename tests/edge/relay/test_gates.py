@@ -15,7 +15,7 @@ from sqlalchemy import insert, select, update
 from schema.tables import Ability, Channel, Log, OptionRow, Token
 from tests.system import KEY, PRICE, System, open_system, until
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("gates")]
 BODY = {"model": "plain", "messages": [{"role": "user", "content": "hello"}]}
 CHAT = "/v1/chat/completions"
 

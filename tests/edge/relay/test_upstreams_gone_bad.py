@@ -14,7 +14,7 @@ from sqlalchemy import delete, insert, update
 from schema.tables import OptionRow, User
 from tests.system import ANSWER, CHUNK, LAST, PRICE, Behaviour, System, open_system, until
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("gone-bad")]
 CHAT = "/v1/chat/completions"
 STREAM_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
 
