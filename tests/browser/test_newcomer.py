@@ -52,6 +52,7 @@ def test_from_the_wizard_to_the_first_call_in_the_log(browser: Browser, fresh_si
         submit.click()
 
         page.wait_for_url("**/login")
+        page.get_by_role("button", name="Log in", exact=True).wait_for()  # the address is there before the page
         page.get_by_label("Username").fill("chief")
         page.get_by_label("Password", exact=True).fill(PASSWORD)
         page.get_by_role("button", name="Log in", exact=True).click()
