@@ -1,34 +1,20 @@
 """The first ten minutes of an operator: set up, log in, add a channel, make a token, call, and see the call in the log."""
 
-import json
 import time
 
 import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.browser.accessibility import serious_violations
 from tests.browser.browser import settle, visiting
-from tests.browser.gateway import UI, Gateway
+from tests.browser.gateway import Gateway
 from tests.browser.seed import PASSWORD
 
 pytestmark = [pytest.mark.xdist_group("browser"), pytest.mark.timeout(300)]
 WRONG = "input:is([aria-invalid=true], [data-invalid=true]), textarea[aria-invalid=true]"  # passwords have the second
-SERIOUS = ("serious", "critical")
-RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"], "resultTypes": ["violations"]}
 SEEN_WITHIN_S = 2.0
 TRIES = 3  # the best counts: what else runs on this machine is not our figure
-
-
-def serious_violations(page: Page) -> list[str]:
-    """What axe-core finds serious or worse, each with its first element."""
-    if not page.evaluate("'axe' in window"):
-        page.evaluate((UI / "node_modules" / "axe-core" / "axe.min.js").read_text())
-    found = page.evaluate(f"axe.run(document, {json.dumps(RULES)})")["violations"]
-    return [
-        f"{one['id']}: {one['help']}: {one['nodes'][0]['html'][:200]} {one['nodes'][0].get('failureSummary', '')[:200]}"
-        for one in found
-        if one["impact"] in SERIOUS
-    ]
 
 
 def test_from_the_wizard_to_the_first_call_in_the_log(browser: Browser, fresh_site: Gateway, upstream: str) -> None:

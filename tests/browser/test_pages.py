@@ -1,32 +1,18 @@
 """Every page for every role: complete, accessible, quiet on the console, in both languages, both themes, on a phone and wide."""
 
-import json
 from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, Page
 
+from tests.browser.accessibility import serious_violations
 from tests.browser.browser import PHONE, Visit, settle, visiting
-from tests.browser.gateway import UI, Gateway
+from tests.browser.gateway import Gateway
 from tests.browser.pages import ADMIN_PAGES, PUBLIC, ROOT_PAGES, USER_PAGES
 from tests.browser.seed import ADMIN, PASSWORD, ROOT, USER
 
 pytestmark = [pytest.mark.xdist_group("browser"), pytest.mark.timeout(400)]
-SERIOUS = ("serious", "critical")
-RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"], "resultTypes": ["violations"]}
 CONSOLE = (*USER_PAGES, *ADMIN_PAGES, *ROOT_PAGES)
-
-
-def serious_violations(page: Page) -> list[str]:
-    """What axe-core finds serious or worse, each with its first element."""
-    if not page.evaluate("'axe' in window"):
-        page.evaluate((UI / "node_modules" / "axe-core" / "axe.min.js").read_text())
-    found = page.evaluate(f"axe.run(document, {json.dumps(RULES)})")["violations"]
-    return [
-        f"{one['id']}: {one['help']}: {one['nodes'][0]['html'][:200]} {one['nodes'][0].get('failureSummary', '')[:200]}"
-        for one in found
-        if one["impact"] in SERIOUS
-    ]
 
 
 def missing_texts(page: Page) -> list[str]:
