@@ -1,0 +1,3 @@
+"""The commands."""
+
+import schema as schema  # first of all: its log lines hold no secrets

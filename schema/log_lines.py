@@ -1,47 +1,21 @@
-"""Log lines: one JSON object each, on stdout and, where LOG_DIR is set, in files that are rotated. Secrets never get there."""
+"""Log lines: one JSON object each, on stdout and, where LOG_DIR is set, in files that are rotated."""
 
 import fcntl
 import logging
 import os
-import re
 import sys
 import time
-from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 from typing import Any, TextIO
 
 import structlog
 
 from schema.config import Config
+from schema.log_secrets import mask_event
 
 FILE_BYTES_MAX = 100 * 1024 * 1024
 FILES_KEPT = 10  # besides the one that is written
 _LOCAL = "%Y-%m-%dT%H:%M:%S.%f%z"  # TZ asks for it
-_SECRETS = re.compile(
-    r"(?P<key>\bsk-)[A-Za-z0-9_-]{6,}|(?P<bearer>[Bb]earer\s+)[^\s\"',;]{6,}|(?P<url>://[^/\s:@]*:)[^@\s/]+(?=@)"
-    r"|(?P<query>[?&](?:api_?key|key|token|access_token|secret)=)[^&\s\"']+"
-)
-
-
-def _mask(found: re.Match[str]) -> str:
-    return next(group for group in found.groups() if group is not None) + "***"
-
-
-def mask(value: Any) -> Any:
-    """Keys, bearers and passwords inside any text are blanked; other values unchanged."""
-    if isinstance(value, str):
-        return _SECRETS.sub(_mask, value)
-    if isinstance(value, Mapping):
-        return {name: mask(held) for name, held in value.items()}
-    if isinstance(value, list | tuple):
-        return [mask(held) for held in value]
-    return value
-
-
-def _mask_secrets(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    for name, value in event.items():
-        event[name] = mask(value)
-    return event
 
 
 class RotatedFile:
@@ -98,7 +72,7 @@ def configure_logging(config: Config, name: str) -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt=_LOCAL if config.tz else "iso", utc=not config.tz, key="time"),
             structlog.processors.format_exc_info,
-            _mask_secrets,
+            mask_event,
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
