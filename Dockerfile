@@ -1,4 +1,5 @@
 # One image for every role; compose.yaml names the command of each.
+# docker build --build-arg COMMIT=$(git rev-parse HEAD) . puts the commit into the metric medusa_build_info.
 FROM node:22-slim AS ui
 WORKDIR /src/admin_ui
 COPY admin_ui/package.json admin_ui/package-lock.json ./
@@ -18,6 +19,8 @@ COPY schema/ schema/
 COPY edge/ edge/
 COPY workers/ workers/
 COPY medusa/ medusa/
+ARG COMMIT=unknown
+RUN echo "$COMMIT" > COMMIT
 COPY --from=ui /src/admin_ui/dist/ admin_ui/dist/
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 DATA_DIR=/data
 USER medusa

@@ -22,8 +22,8 @@ from edge.metrics import SECONDS, Figures, Histogram, Meters
 from edge.spool import REFUSES
 from edge.task_metrics import task_metrics
 from schema.health import NODE_S_MAX, NODES, NodeState, read_node
-from schema.ledger.keys import JOBS, METRICS, NOTICES
-from schema.version import VERSION
+from schema.ledger.keys import JOBS, METRICS, NOTICES, WORKERS
+from schema.version import VERSION, find_commit
 
 log = structlog.get_logger(__name__)
 
@@ -131,7 +131,14 @@ class Exposition:
         try:
             states = [read_node(data) for data in await self._pipe.execute(b"HVALS", NODES)]
             notices = _pairs(await self._pipe.execute(b"HGETALL", NOTICES))
-            return [*_channel_gauges(channels, states), *_workers(*await self._read_redis()), _notices(notices)]
+            workers = await self._pipe.execute(b"ZCOUNT", WORKERS, int(time.time() * 1000), b"+inf")
+            living = _living(states, int(workers))
+            return [
+                *living,
+                *_channel_gauges(channels, states),
+                *_workers(*await self._read_redis()),
+                _notices(notices),
+            ]
         except REFUSES as error:
             log.warning("shared_metrics_not_read", error=type(error).__name__)
             return _channel_gauges(channels, [])
@@ -214,8 +221,8 @@ def _own(files: list[Figures]) -> list[Metric]:
     for metric, text in _GAUGES.items():
         figures = [one[metric] for one in live if metric in one]
         families.append(GaugeMetricFamily(f"medusa_{metric}", text, (max if metric in _MOST else sum)(figures or [0])))
-    build = GaugeMetricFamily("medusa_build_info", "1; the labels say what runs.", labels=["version"])
-    build.add_metric([VERSION], 1)
+    build = GaugeMetricFamily("medusa_build_info", "1; the labels say what runs.", labels=["version", "commit"])
+    build.add_metric([VERSION, find_commit()], 1)
     return [requests, build, *families]
 
 
@@ -250,6 +257,19 @@ def _busiest(values: dict[str, float]) -> dict[str, float]:
     return merged
 
 
+def _is_fresh(node: NodeState) -> bool:
+    return node.at_ms > (time.time() - NODE_S_MAX) * 1000
+
+
+def _living(nodes: list[NodeState], workers: int) -> list[Metric]:
+    """Processes that have told of themselves lately, wherever they run."""
+    edges = sum(map(_is_fresh, nodes))
+    return [
+        GaugeMetricFamily("medusa_edges", "Edge processes of the installation.", edges),
+        GaugeMetricFamily("medusa_workers", "Workers of the installation; 0: nothing is booked.", workers),
+    ]
+
+
 def _channel_gauges(channels: Iterable[int], nodes: list[NodeState]) -> list[Metric]:
     """`nodes`: of all edges; of one channel the sternest opinion of any of its models counts."""
     up = GaugeMetricFamily("medusa_channel_up", "1 for a channel that is enabled.", labels=["channel"])
@@ -258,7 +278,7 @@ def _channel_gauges(channels: Iterable[int], nodes: list[NodeState]) -> list[Met
     )
     worst: dict[int, int] = {}
     for node in nodes:
-        for gate in node.gates if node.at_ms > (time.time() - NODE_S_MAX) * 1000 else ():
+        for gate in node.gates if _is_fresh(node) else ():
             worst[gate.channel_id] = max(worst.get(gate.channel_id, 0), gate.state)
     for channel in sorted(channels)[:CHANNELS_MAX]:
         up.add_metric([str(channel)], 1)

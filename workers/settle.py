@@ -39,7 +39,9 @@ class Progress(Struct):
     batch_s: float = 0.0  # sum
     last_batch_s: float = 0.0
     failures: int = 0
-    lag_ms: int = 0  # age of the oldest record of the last batch when it was applied
+    lag_ms: int = (
+        0  # age of the oldest record when it was applied; while nothing can be applied, since when; 0: none waits
+    )
 
 
 class Settler:
@@ -72,6 +74,7 @@ class Settler:
         self._trim = trim
         self._stopping = asyncio.Event()
         self._looked_after_s = 0.0
+        self._in_step_s = time.monotonic()  # when a round ended well
         self.positions: dict[int, str] = {}
         self.progress = Progress()
 
@@ -87,7 +90,7 @@ class Settler:
             try:
                 async with asyncio.timeout(ROUND_S_MAX):
                     pause_s = await self.round(alone=failures >= ALONE_AFTER)
-                failures = 0
+                failures, self._in_step_s = 0, time.monotonic()
             except (redis_errors.RedisError, SQLAlchemyError, OSError, TimeoutError) as error:
                 pause_s = await self._failed(error, failures)
                 failures += 1
@@ -103,6 +106,7 @@ class Settler:
 
     async def _failed(self, error: Exception, failures: int) -> float:
         self.progress.failures += 1
+        self.progress.lag_ms = max(self.progress.lag_ms, int((time.monotonic() - self._in_step_s) * 1000))
         self.positions.clear()
         log.error("settling_failed", error=f"{type(error).__name__}: {error}"[:500], failures=failures + 1)
         return min(BACKOFF_S_MAX, 0.25 * float(2 ** min(failures, 6)))
@@ -125,6 +129,7 @@ class Settler:
         count = 1 if alone else min(COUNT_MAX, BATCH_MAX // len(self.positions))
         slices = await self._streams.read(self.positions, count)
         if not slices:
+            self.progress.lag_ms = 0
             came = await self._streams.wait(self.positions, IDLE_MS)
             return LINGER_S if came else 0.0
         await self.apply(slices)

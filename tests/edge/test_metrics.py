@@ -12,7 +12,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import insert, select
 
-from edge.exposition import CHANNELS_TOP, _busiest, _channel_gauges, _notices, _own, _read, _workers
+from edge.exposition import CHANNELS_TOP, _busiest, _channel_gauges, _living, _notices, _own, _read, _workers
 from edge.metrics import Meters, result_of
 from schema.tables import AuditEntry, User
 from tests.schema.ledger.books import make_record
@@ -60,7 +60,7 @@ def test_thousands_of_channels_become_the_busiest_and_the_rest():
 
 
 def test_the_page_about_metrics_names_all_of_them_with_their_labels():
-    families = [*_own([]), *_channel_gauges([], []), *_workers([], {}, {}, {}), _notices({})]
+    families = [*_own([]), *_living([], 0), *_channel_gauges([], []), *_workers([], {}, {}, {}), _notices({})]
     told = {
         family.name + ("_total" if family.type == "counter" else ""): frozenset(family._labelnames)
         for family in families

@@ -10,6 +10,7 @@ from schema.quota import Quota
 from schema.tables import Channel, LedgerEntry, Log, QuotaData, SettleCursor, Token, UsageHourly, User
 from schema.usage import TokenUsage
 from tests.schema.ledger.books import NOW_MS, PRICE, Books, make_record
+from tests.system import until
 from tests.workers.settling import find_drifts, make_settler, settle_all
 from workers.batch import LogPolicy
 from workers.store import CursorMoved
@@ -344,3 +345,32 @@ async def test_positions_start_at_zero_and_are_stored(any_books: Books):
     settler = make_settler(any_books)
     await settler._find_positions()
     assert {row.partition: row.position for row in await any_books.all(SettleCursor)} == dict.fromkeys(range(4), "0-0")
+
+
+async def test_the_lag_grows_while_nothing_can_be_booked_and_is_gone_when_nothing_waits(books: Books, monkeypatch):
+    await books.add_user(1, 1000)
+    await books.hot.load(1)
+    settler = make_settler(books)
+    apply = settler._store.apply
+
+    async def refuse(batch):
+        raise OSError("the database is away")
+
+    monkeypatch.setattr(settler._store, "apply", refuse)
+    await books.hot.settle(make_record("r1"))
+    task = asyncio.create_task(settler.run())
+    try:
+
+        async def behind() -> bool:
+            return settler.progress.lag_ms > 1000
+
+        await until(behind, "nobody learns that records wait")
+        monkeypatch.setattr(settler._store, "apply", apply)
+
+        async def in_step() -> bool:
+            return settler.progress.records == 1 and settler.progress.lag_ms == 0
+
+        await until(in_step, "the alarm goes on although nothing waits")
+    finally:
+        settler.stop()
+        await task
