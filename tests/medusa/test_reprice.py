@@ -3,6 +3,7 @@
 import asyncio
 import time
 from decimal import Decimal
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
@@ -93,10 +94,13 @@ def test_a_model_without_a_price_is_named():
         NOWHERE.charge(call)
 
 
-TODAY = int(time.time()) // DAY_S * DAY_S
+@pytest.fixture
+def today(now):
+    """When it began."""
+    return now // DAY_S * DAY_S
 
 
-async def fill(books):
+async def fill(books, today):
     """Two users, one of them with a limited token, three days of calls; settled for real."""
     await books.add_user(1, 1_000_000, t5=900_000)
     await books.add_user(2, 1_000_000)
@@ -110,7 +114,7 @@ async def fill(books):
         for number in range(3):
             usage = TokenUsage(input_text=1000 + number, output_text=100, input_cached=7)
             price = find_price(OPTIONS, model=model, group="default")
-            at = (TODAY - day * DAY_S + 60 * number) * 1000
+            at = (today - day * DAY_S + 60 * number) * 1000
             more = {
                 "usage": usage,
                 "price": price,
@@ -122,10 +126,10 @@ async def fill(books):
     await settle_all(make_settler(books))
 
 
-async def test_corrections_move_balances_through_the_ledger_once(any_books):
+async def test_corrections_move_balances_through_the_ledger_once(any_books, today):
     books = any_books
-    await fill(books)
-    scope = Scope(TODAY - 2 * DAY_S, TODAY, ("gpt-4o",))
+    await fill(books, today)
+    scope = Scope(today - 2 * DAY_S, today, ("gpt-4o",))
     prices = await _read_prices(books.engine, change_options(OPTIONS, ["ModelRatio.gpt-4o=0.5"]))
     found = await read_books(books.engine, books.engine, scope, prices)
     charged, would = (sum(getattr(one, name) for one in found.sums.values()) for name in ("charged", "would"))
@@ -150,7 +154,7 @@ async def test_corrections_move_balances_through_the_ledger_once(any_books):
     assert await find_drifts(books) == []
 
 
-def test_the_command(tmp_path, valkey_server):
+def test_the_command(tmp_path, valkey_server, today):
     environ = {
         "DATA_DIR": str(tmp_path), "REDIS_CONN_STRING": valkey_server, "SQLITE_PATH": str(tmp_path / "books.db"),
         "LEDGER_PARTITIONS": str(PARTITIONS), "SESSION_SECRET": "s" * 32, "SQL_DSN": "", "LOG_SQL_DSN": "",
@@ -192,8 +196,8 @@ def test_the_command(tmp_path, valkey_server):
             await db.execute(update(User).where(User.id == 1).values(quota=User.quota + 11))
             await db.execute(Log.__table__.delete().where(Log.type == 2, Log.user_id == 2))
 
-    with_books(fill, fresh=True)
-    since = time.strftime("%Y-%m-%d", time.gmtime(TODAY - 3 * DAY_S))
+    with_books(partial(fill, today=today), fresh=True)
+    since = time.strftime("%Y-%m-%d", time.gmtime(today - 3 * DAY_S))
     half = ("reprice", "--since", since, "--set", "ModelRatio.gpt-4o=0.5")
     done = medusa(*half, "--model", "gpt-4o", "--by", "day")
     assert done.exit_code == 0, done.output
@@ -217,10 +221,10 @@ def test_the_command(tmp_path, valkey_server):
     assert lacking.exit_code == 2 and "missing from the log" in lacking.output and "LogConsumeEnabled" in lacking.output
 
 
-async def test_deleted_accounts_are_left_out(any_books):
-    await fill(any_books)
+async def test_deleted_accounts_are_left_out(any_books, today):
+    await fill(any_books, today)
     prices = await _read_prices(any_books.engine, change_options(OPTIONS, ["ModelRatio.gpt-4o=0.5"]))
-    found = await read_books(any_books.engine, any_books.engine, Scope(0, TODAY), prices)
+    found = await read_books(any_books.engine, any_books.engine, Scope(0, today), prices)
     async with any_books.engine.begin() as db:
         await db.execute(User.__table__.delete().where(User.id == 2))
         await db.execute(insert(User).values(id=3, username="new", aff_code="n", quota=0))

@@ -1,7 +1,5 @@
 """An adopted database shows what was before: hours are filled once, from the predecessor's sums or its log, never twice."""
 
-import time
-
 import pytest
 from sqlalchemy import func, insert, select, text, update
 
@@ -15,7 +13,12 @@ from tests.services import mariadb_server, postgres_server
 
 __all__ = ["mariadb_server", "postgres_server"]
 HOUR_S = 3600
-NOW = int(time.time()) // HOUR_S * HOUR_S
+
+
+@pytest.fixture
+def hour(now):
+    """When it began."""
+    return now // HOUR_S * HOUR_S
 
 
 async def _sums(db, table=UsageHourly, *where):
@@ -47,10 +50,10 @@ async def test_the_log_fills_the_hours_where_the_predecessor_summed_none(request
 
 
 @pytest.mark.parametrize("engine_name", ["sqlite", "postgres", "mariadb"])
-async def test_the_sums_of_the_predecessor_come_first_and_no_hour_twice(request, tmp_path, engine_name):
+async def test_the_sums_of_the_predecessor_come_first_and_no_hour_twice(request, tmp_path, engine_name, hour):
     engine = make_engine(load_old(request, tmp_path, engine_name, "new-api", name="sums"))
     cells = [
-        {"user_id": user, "username": "u", "model_name": model, "created_at": NOW - back * HOUR_S, "count": 3, "quota": 50,
+        {"user_id": user, "username": "u", "model_name": model, "created_at": hour - back * HOUR_S, "count": 3, "quota": 50,
          "token_used": 40}
         for user in (1, 2) for model in ("gpt-4o", "claude") for back in (0, 1, 30, 24 * 200, 24 * 200)
     ]  # fmt: skip
@@ -63,15 +66,15 @@ async def test_the_sums_of_the_predecessor_come_first_and_no_hour_twice(request,
         assert await _sums(db) == (60, 1000, 800, 0)
     # adopted by a version that filled nothing, settled an hour itself, has totals; killed after the oldest day
     async with engine.begin() as db:
-        recent = UsageHourly.hour > NOW - 24 * 100 * HOUR_S
+        recent = UsageHourly.hour > hour - 24 * 100 * HOUR_S
         await db.execute(UsageHourly.__table__.delete().where(recent))
-        own = {"hour": NOW - HOUR_S, "user_id": 1, "channel_id": 7, "model": "gpt-4o", "group": "default"}
+        own = {"hour": hour - HOUR_S, "user_id": 1, "channel_id": 7, "model": "gpt-4o", "group": "default"}
         await db.execute(insert(UsageHourly), [own | {"calls": 1, "quota": 9, "prompt_tokens": 2}])
-        await db.execute(update(Meta).where(Meta.key == FILLED).values(value=str(NOW - 24 * 100 * HOUR_S)))
-    await advance(engine, NOW + HOUR_S)
+        await db.execute(update(Meta).where(Meta.key == FILLED).values(value=str(hour - 24 * 100 * HOUR_S)))
+    await advance(engine, hour + HOUR_S)
     assert await migrate(engine) == ["filled 8 rows of mx_usage_hourly from quota_data"]
     assert await read_meta(engine, FILLED) == "done"
-    await advance(engine, NOW + 2 * 86_400)
+    await advance(engine, hour + 2 * 86_400)
     assert await find_wrong_days(engine) == []
     async with engine.connect() as db:
         expected = (60 - 12 + 1, 1000 - 200 + 9, 800 - 160 + 2, 0)
@@ -81,19 +84,19 @@ async def test_the_sums_of_the_predecessor_come_first_and_no_hour_twice(request,
     await engine.dispose()
 
 
-async def test_a_log_in_another_database_is_read_there_and_a_new_database_has_no_history(request, tmp_path):
+async def test_a_log_in_another_database_is_read_there_and_a_new_database_has_no_history(request, tmp_path, hour):
     engine = make_engine(load_old(request, tmp_path, "sqlite", "one-api", name="main"))
     logs = make_engine(load_old(request, tmp_path, "sqlite", "one-api", name="logs"))
     async with engine.begin() as db:
         await db.execute(text("DELETE FROM logs"))
     async with logs.begin() as db:
-        await db.execute(text(f"UPDATE logs SET created_at = {NOW - 5 * HOUR_S} WHERE type = 2"))
+        await db.execute(text(f"UPDATE logs SET created_at = {hour - 5 * HOUR_S} WHERE type = 2"))
         wanted = "SELECT count(*), sum(quota), sum(prompt_tokens), sum(completion_tokens) FROM logs WHERE type = 2"
         expected = tuple(map(int, (await db.execute(text(wanted))).one()))
     assert any(step.endswith("from logs") for step in await migrate(engine, check=True, log_engine=logs))
     assert any(step.endswith("from logs") for step in await migrate(engine, log_engine=logs))
     async with logs.begin() as db:  # calls since then are ours
-        await db.execute(text(f"INSERT INTO logs (user_id, type, quota, created_at) VALUES (1, 2, 7, {NOW + HOUR_S})"))
+        await db.execute(text(f"INSERT INTO logs (user_id, type, quota, created_at) VALUES (1, 2, 7, {hour + HOUR_S})"))
     assert await migrate(engine, log_engine=logs) == []
     new = make_engine(f"sqlite:///{tmp_path}/new.db")
     assert not any("mx_usage_hourly from" in step for step in await migrate(new))

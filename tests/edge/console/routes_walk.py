@@ -37,7 +37,6 @@ VISITOR, USER, ADMIN, ROOT = 0, 1, 2, 3  # ids of the callers; the visitor is no
 TARGET = 4  # an account that administrators act upon; 5 is there to be deleted
 CALLERS = {Role.VISITOR: VISITOR, Role.USER: USER, Role.ADMIN: ADMIN, Role.ROOT: ROOT}
 CLOSED_PORT = "http://127.0.0.1:9"
-NOW = int(time.time())
 KEY = "K" * 46
 
 
@@ -48,7 +47,7 @@ def example(
     return SimpleNamespace(query=query, body=body, ok=ok, status=status, path=path)
 
 
-SPAN = f"start_timestamp={NOW - 7200}&end_timestamp={NOW + 60}"
+SPAN = "start_timestamp={since}&end_timestamp={until}"  # of the last hours: `example_of` knows when it is asked
 LISTED = f"p=1&page_size=5&type=2&token_name=t&model_name=gpt%25&group=default&request_id=r&status=200&{SPAN}"
 CHANNEL = {"name": "new", "type": 1, "key": "sk-a\nsk-b", "models": "gpt-4o,gpt-4o-mini", "group": "default,vip"}
 EXAMPLES = {
@@ -160,7 +159,8 @@ def example_of(route: Any) -> SimpleNamespace:
             any(part in route.path for part in ELSEWHERE) or ":" in route.path or route.body is not None or route.query
         )
         found = example(body={} if route.body is not None else None, ok=None if outside else True)
-    return found
+    now = int(time.time())
+    return SimpleNamespace(**vars(found) | {"query": found.query.format(since=now - 7200, until=now + 60)})
 
 
 def filled(value: Any, names: dict[str, Any]) -> Any:
@@ -176,6 +176,7 @@ def filled(value: Any, names: dict[str, Any]) -> Any:
 
 async def seed(engine: Any) -> None:
     """Accounts 1 to 12 (8 more than a caller's is one that may delete itself), a token and a spare one for each, channels, codes, orders, tasks, a log."""
+    now = int(time.time())
     async with engine.begin() as db:
         await db.execute(insert(Setup).values(id=1, version="t", initialized_at=1))
         for number in range(1, 13):
@@ -192,7 +193,7 @@ async def seed(engine: Any) -> None:
                 await db.execute(
                     insert(Token).values(
                         id=number + spare, user_id=number, key=f"{'S' * 46 if spare else KEY}{number:02d}", name="t", status=1,
-                        expired_time=-1, remain_quota=0, unlimited_quota=True, created_time=NOW,
+                        expired_time=-1, remain_quota=0, unlimited_quota=True, created_time=now,
                     )
                 )  # fmt: skip
                 await db.execute(
@@ -212,19 +213,19 @@ async def seed(engine: Any) -> None:
             )
             await db.execute(
                 insert(Log).values(
-                    user_id=number, username=f"user{number}", type=2, model_name="gpt-4o", quota=9, created_at=NOW,
+                    user_id=number, username=f"user{number}", type=2, model_name="gpt-4o", quota=9, created_at=now,
                     token_id=number, channel_id=1, content="x", other='{"admin_info":{"use_channel":["1"]}}',
                 )
             )  # fmt: skip
             await db.execute(
                 insert(QuotaData).values(
-                    user_id=number, username=f"user{number}", model_name="gpt-4o", created_at=NOW - NOW % 3600, count=1,
+                    user_id=number, username=f"user{number}", model_name="gpt-4o", created_at=now - now % 3600, count=1,
                     token_used=3, quota=9,
                 )
             )  # fmt: skip
-            await db.execute(insert(Midjourney).values(user_id=number, mj_id=f"m{number}", submit_time=NOW * 1000))
+            await db.execute(insert(Midjourney).values(user_id=number, mj_id=f"m{number}", submit_time=now * 1000))
             await db.execute(
-                insert(Task).values(user_id=number, task_id=f"t{number}", platform="suno", submit_time=NOW)
+                insert(Task).values(user_id=number, task_id=f"t{number}", platform="suno", submit_time=now)
             )
         await db.execute(insert(OptionRow).values(key="RetryTimes", value="0"))
         if engine.dialect.name == "postgresql":  # rows with ids of their own do not move the sequences

@@ -19,8 +19,10 @@ from tests.services import mariadb_server, new_mariadb, new_postgres, postgres_s
 from workers.jobs.usage_totals import advance_totals, check_totals
 
 __all__ = ["mariadb_server", "open_shop", "postgres_server", "valkey_server"]
-NOW = int(time.time())
-FIRST = (NOW - 5 * DAY_S) // HOUR_S * HOUR_S
+
+
+def first_hour(now, days=5):
+    return (now - days * DAY_S) // HOUR_S * HOUR_S
 
 
 @pytest.mark.parametrize(
@@ -56,11 +58,11 @@ async def engine(request, tmp_path):
     await opened.dispose()
 
 
-def cells(count, seed=1):
-    """Cells of five days, some of which nobody's or no channel's."""
+def cells(first, count, seed=1):
+    """Cells of the five days from `first`, some of which nobody's or no channel's."""
     dice, seen = random.Random(seed), {}
     for _ in range(count):
-        key = (FIRST + dice.randrange(5 * 24) * HOUR_S, dice.randrange(4), dice.randrange(3), f"m{dice.randrange(3)}",
+        key = (first + dice.randrange(5 * 24) * HOUR_S, dice.randrange(4), dice.randrange(3), f"m{dice.randrange(3)}",
                dice.choice(["", "vip"]))  # fmt: skip
         seen[key] = {"hour": key[0], "user_id": key[1], "channel_id": key[2], "model": key[3], "group": key[4], "token_id": 0,
                      "calls": 1 + dice.randrange(5), "errors": dice.randrange(2), "quota": dice.randrange(1000),
@@ -68,12 +70,12 @@ def cells(count, seed=1):
     return list(seen.values())
 
 
-async def check(engine, rows, count=15):
+async def check(engine, first, rows, count=15):
     """Random questions have the same answer from the rows."""
     dice = random.Random(2)
     async with engine.connect() as db:
         for _ in range(count):
-            begin = FIRST + dice.randrange(-5, 5 * 24) * HOUR_S
+            begin = first + dice.randrange(-5, 5 * 24) * HOUR_S
             end = begin + dice.randrange(1, 5 * 24) * HOUR_S
             asked = Asked(dice.choice([None, None, 1, 2]), dice.choice([0, 0, 1, 2]), dice.choice(["", "m1", "m%"]),
                           dice.choice(["", "", "vip"]))  # fmt: skip
@@ -94,58 +96,59 @@ async def check(engine, rows, count=15):
             )
 
 
-async def test_totals_answer_as_the_hours_do_before_during_and_after(engine):
-    rows = cells(300)
-    assert await advance(engine, NOW) == 0
+async def test_totals_answer_as_the_hours_do_before_during_and_after(engine, now):
+    first = first_hour(now)
+    rows = cells(first, 300)
+    assert await advance(engine, now) == 0
     async with engine.begin() as db:
         await db.execute(insert(UsageHourly), rows)
-    await check(engine, rows, 5)
-    assert await advance(engine, NOW - 2 * DAY_S) > 0
-    await check(engine, rows)
+    await check(engine, first, rows, 5)
+    assert await advance(engine, now - 2 * DAY_S) > 0
+    await check(engine, first, rows)
     ctx = {"worker": SimpleNamespace(engine=engine)}
-    await advance(engine, NOW, days_too=False)
+    await advance(engine, now, days_too=False)
     await advance_totals(ctx)
     async with engine.connect() as db:
         bounds = await read_bounds(db)
         kept = (await db.execute(select(func.count()).select_from(UsageTotal))).scalar_one()
-    assert bounds.hours >= NOW - 2 * HOUR_S and bounds.days >= NOW - 2 * DAY_S and kept > 0
-    await check(engine, rows)
+    assert bounds.hours >= now - 2 * HOUR_S and bounds.days >= now - 2 * DAY_S and kept > 0
+    await check(engine, first, rows)
 
-    late = {**rows[0], "hour": FIRST + 30 * HOUR_S, "token_id": 99, "quota": 5000}
+    late = {**rows[0], "hour": first + 30 * HOUR_S, "token_id": 99, "quota": 5000}
     newest = {**rows[0], "hour": bounds.hours - HOUR_S, "token_id": 98, "quota": 7000}
     async with engine.begin() as db:
         await db.execute(insert(UsageHourly), [late, newest])
-    await advance(engine, NOW)
+    await advance(engine, now)
     wrong = await find_wrong_days(engine)
     assert wrong == [late["hour"] // DAY_S * DAY_S], "the newest hours were summed again, the old day was not"
     assert await check_totals(ctx) == 1 and await find_wrong_days(engine) == []
-    await check(engine, [*rows, late, newest])
+    await check(engine, first, [*rows, late, newest])
     async with engine.begin() as db:
         await db.execute(update(UsageTotal).where(UsageTotal.user_id == 1).values(quota=0))
     assert await rebuild(engine, await find_wrong_days(engine)) > 0
-    await check(engine, [*rows, late, newest], 5)
+    await check(engine, first, [*rows, late, newest], 5)
 
 
-async def test_the_dashboard_joins_the_predecessors_hours_with_our_totals(open_shop):
-    shop = await open_shop()
-    adopted = FIRST + 40 * HOUR_S + 100
+async def test_the_dashboard_joins_the_predecessors_hours_with_our_totals(open_shop, now):
+    shop, first = await open_shop(), first_hour(now)
+    adopted = first + 40 * HOUR_S + 100
     known = adopted // HOUR_S * HOUR_S + HOUR_S
-    rows = [row for row in cells(800) if row["hour"] >= adopted // HOUR_S * HOUR_S and row["user_id"]]
+    rows = [row for row in cells(first, 800) if row["hour"] >= adopted // HOUR_S * HOUR_S and row["user_id"]]
     async with shop.services.engine.begin() as db:
         await db.execute(update(Meta).where(Meta.key == "origin").values(value="new-api"))
         await db.execute(update(Meta).where(Meta.key == "adopted_at").values(value=str(adopted)))
         await db.execute(insert(UsageHourly), rows)
         series = [
-            {"user_id": 7, "username": "ann", "model_name": "old", "created_at": FIRST + n * HOUR_S, "token_used": 3, "count": 1,
+            {"user_id": 7, "username": "ann", "model_name": "old", "created_at": first + n * HOUR_S, "token_used": 3, "count": 1,
              "quota": 50} for n in range(41)
         ]  # fmt: skip
         await db.execute(insert(QuotaData), series)
         await db.execute(insert(User).values(id=7, username="ann", aff_code="ann", role=1))
-    await advance(shop.services.engine, NOW)
+    await advance(shop.services.engine, now)
     async with shop.visitor() as root:
         shop.services.snapshots.current.is_set_up = False
         await shop.set_up(root)
-        span = f"start_timestamp={FIRST}&end_timestamp={NOW}"
+        span = f"start_timestamp={first}&end_timestamp={now}"
         data = (await root.get(f"/api/data/?{span}")).json()["data"]
         ours = sum(row["quota"] for row in rows if row["hour"] >= known)
         assert sum(row["quota"] for row in data) == ours + 41 * 50
@@ -155,24 +158,24 @@ async def test_the_dashboard_joins_the_predecessors_hours_with_our_totals(open_s
         assert sum(one["quota"] for one in users) == ours + 41 * 50
         one = (await root.get(f"/api/data/?{span}&username=ann")).json()["data"]
         assert len(one) == 41 and {row["username"] for row in one} == {"ann"}
-        long = (await root.get(f"/api/data/?start_timestamp={NOW - 90 * DAY_S}&end_timestamp={NOW}")).json()["data"]
+        long = (await root.get(f"/api/data/?start_timestamp={now - 90 * DAY_S}&end_timestamp={now}")).json()["data"]
         assert {row["created_at"] % DAY_S for row in long} == {0} and sum(
             row["quota"] for row in long
         ) == ours + 41 * 50
 
 
-async def test_one_call_of_a_wrong_clock_does_not_make_the_first_pass_walk_through_the_years(open_shop):
-    shop = await open_shop()
-    row = {**cells(1)[0], "user_id": 1, "channel_id": 1, "model": "m", "group": ""}
-    rows = [{**row, "hour": 0}, {**row, "hour": FIRST}, {**row, "hour": NOW // HOUR_S * HOUR_S - 3 * HOUR_S}]
+async def test_one_call_of_a_wrong_clock_does_not_make_the_first_pass_walk_through_the_years(open_shop, now):
+    shop, first = await open_shop(), first_hour(now)
+    row = {**cells(first, 1)[0], "user_id": 1, "channel_id": 1, "model": "m", "group": ""}
+    rows = [{**row, "hour": 0}, {**row, "hour": first}, {**row, "hour": now // HOUR_S * HOUR_S - 3 * HOUR_S}]
     async with shop.services.engine.begin() as db:
         await db.execute(insert(UsageHourly), rows)
     began = time.monotonic()
-    assert await advance(shop.services.engine, NOW) < 1_000
+    assert await advance(shop.services.engine, now) < 1_000
     assert time.monotonic() - began < 20
     assert await find_wrong_days(shop.services.engine) == []
     async with shop.services.engine.connect() as db:
-        assert await usage_sums.sum_quota(db, Asked(), 0, NOW) == 3 * row["quota"]
+        assert await usage_sums.sum_quota(db, Asked(), 0, now) == 3 * row["quota"]
 
 
 SEED = """INSERT INTO mx_usage_hourly (hour, user_id, token_id, channel_id, model, "group", calls, quota, prompt_tokens)
@@ -195,16 +198,16 @@ def scans(node, found):
     return found
 
 
-async def test_what_people_open_looks_at_few_rows_of_a_long_history(open_shop, postgres_server):
+async def test_what_people_open_looks_at_few_rows_of_a_long_history(open_shop, postgres_server, now):
     """120 000 calls of 90 days on PostgreSQL; figures on ten million stand in the page about scaling."""
     rows, days = 120_000, 90
     shop = await open_shop(new_postgres(postgres_server, "history"))
     engine = shop.services.engine
-    first = (NOW - days * DAY_S) // HOUR_S * HOUR_S
+    first = first_hour(now, days)
     async with engine.begin() as db:
         await db.exec_driver_sql(SEED.format(first=first, hours=days * 24, rows=rows))
         await db.exec_driver_sql(CELLS)
-    await advance(engine, NOW)
+    await advance(engine, now)
     async with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as db:
         await db.exec_driver_sql("VACUUM ANALYZE")
     seen = []
@@ -219,13 +222,13 @@ async def test_what_people_open_looks_at_few_rows_of_a_long_history(open_shop, p
     async with shop.visitor() as root:
         shop.services.snapshots.current.is_set_up = False
         await shop.set_up(root)
-        month = f"start_timestamp={NOW - 30 * DAY_S}&end_timestamp={NOW}"
-        everything = f"start_timestamp={first}&end_timestamp={NOW}"
+        month = f"start_timestamp={now - 30 * DAY_S}&end_timestamp={now}"
+        everything = f"start_timestamp={first}&end_timestamp={now}"
         pages = {
             f"/api/log/stat?{month}&username=nobody": 0, f"/api/log/stat?{month}": 15_000, f"/api/log/stat?{month}&channel=7": 8_000,
             f"/api/log/stat?{month}&model_name=m3": 15_000, f"/api/data/?{month}": 15_000, f"/api/data/users?{month}": 16_000,
-            f"/api/data/?start_timestamp={NOW - 7200}&end_timestamp={NOW}": 1_000, "/api/log/self/stat": 8_000,
-            f"/api/data/self?start_timestamp={NOW - 2_592_000}&end_timestamp={NOW}": 1_000,
+            f"/api/data/?start_timestamp={now - 7200}&end_timestamp={now}": 1_000, "/api/log/self/stat": 8_000,
+            f"/api/data/self?start_timestamp={now - 2_592_000}&end_timestamp={now}": 1_000,
         }  # fmt: skip
         for path, most in pages.items():
             seen.clear()

@@ -1,7 +1,6 @@
 """A log in partitions behaves like a plain one; what is old leaves it for files, and the ledger does not notice."""
 
 import json
-import time
 from types import SimpleNamespace
 
 import pytest
@@ -29,15 +28,19 @@ from tests.workers.settling import find_drifts, make_settler, settle_all
 from workers.jobs.retention import continue_partitions, delete_old, merge_hours
 
 __all__ = ["any_books", "mariadb_server", "postgres_server", "valkey_server"]
-NOW = int(time.time())
 DAY = 86_400
-TODAY = NOW // DAY * DAY
 
 
-async def add_rows(books: Books, days, kind=2, **more):
+@pytest.fixture
+def today(now):
+    """When it began."""
+    return now // DAY * DAY
+
+
+async def add_rows(books: Books, today, days, kind=2, **more):
     """A row for each of `days` ago."""
     rows = [
-        {"created_at": TODAY - day * DAY + 60, "type": kind, "user_id": 1, "quota": 5, "content": "旧", **more}
+        {"created_at": today - day * DAY + 60, "type": kind, "user_id": 1, "quota": 5, "content": "旧", **more}
         for day in days
     ]
     async with books.engine.begin() as db:
@@ -55,32 +58,33 @@ async def ids(books):
         return list((await db.execute(select(Log.id).order_by(Log.id))).scalars())
 
 
-async def settle_one(books, name, at_ms=NOW * 1000):
+async def settle_one(books, name, at_s):
+    at_ms = at_s * 1000
     await books.hot.settle(make_record(name, ended_ms=at_ms, started_ms=at_ms - 10))
     await settle_all(make_settler(books))
 
 
 @pytest.fixture
-async def split(any_books):
+async def split(any_books, now, today):
     """Books whose log had rows of half a year before it was split; None on SQLite."""
     if any_books.engine.dialect.name == "sqlite":
         with pytest.raises(CannotPartition):
-            await partition_log(any_books.engine, "month", NOW)
+            await partition_log(any_books.engine, "month", now)
         pytest.skip("SQLite has no partitions")
     await any_books.add_user(1, 1_000_000)
     await any_books.add_channel()
-    await add_rows(any_books, range(0, 180, 3))
-    await add_rows(any_books, (170, 100, 4), kind=1)
-    await add_rows(any_books, (1,), kind=3, created_at=None)
+    await add_rows(any_books, today, range(0, 180, 3))
+    await add_rows(any_books, today, (170, 100, 4), kind=1)
+    await add_rows(any_books, today, (1,), kind=3, created_at=None)
     return any_books
 
 
-async def test_a_split_log_is_read_written_and_continued_like_a_plain_one(split):
+async def test_a_split_log_is_read_written_and_continued_like_a_plain_one(split, now, today):
     books, before = split, await ids(split)
-    await settle_one(books, "before")
-    await partition_log(books.engine, "month", NOW)
+    await settle_one(books, "before", now)
+    await partition_log(books.engine, "month", now)
     with pytest.raises(CannotPartition, match="already"):
-        await partition_log(books.engine, "month", NOW)
+        await partition_log(books.engine, "month", now)
     assert await grain_of(books.engine) == "month" and await migrate(books.engine) == []
     async with books.engine.begin() as db:
         await db.execute(
@@ -92,39 +96,39 @@ async def test_a_split_log_is_read_written_and_continued_like_a_plain_one(split)
         )
     assert not [step for step in await migrate(books.engine, check=True) if "logs" in step], "nothing is missing"
     await migrate(books.engine)
-    await settle_one(books, "after")
-    await settle_one(books, "in two months", (NOW + 60 * DAY) * 1000)
-    await settle_one(books, "in ten years", (NOW + 3650 * DAY) * 1000)
-    await add_rows(books, (200,))
+    await settle_one(books, "after", now)
+    await settle_one(books, "in two months", now + 60 * DAY)
+    await settle_one(books, "in ten years", now + 3650 * DAY)
+    await add_rows(books, today, (200,))
     found = await ids(books)
     assert len(found) == len(set(found)) == len(before) + 5 and min(set(found) - set(before)) > max(before)
     assert await find_drifts(books) == []
 
     parts = await read_parts(books.engine)
-    assert parts[-1].name == "p_rest" and parts[-2].end > NOW + 80 * DAY
+    assert parts[-1].name == "p_rest" and parts[-2].end > now + 80 * DAY
     async with books.engine.connect() as db:
-        wanted = select(Log.id).where(Log.created_at >= TODAY, Log.created_at < TODAY + DAY)
+        wanted = select(Log.id).where(Log.created_at >= today, Log.created_at < today + DAY)
         how = "EXPLAIN (FORMAT JSON) " if books.engine.dialect.name == "postgresql" else "EXPLAIN PARTITIONS "
         sql = str(wanted.compile(books.engine.sync_engine, compile_kwargs={"literal_binds": True}))
         plan = str((await db.exec_driver_sql(how + sql.replace("%", "%%"))).all())
         assert "p_rest" not in plan, "other partitions are not looked at"
-    assert await add_partitions(books.engine, NOW) == []
+    assert await add_partitions(books.engine, now) == []
     async with books.engine.begin() as db:  # the row of far ahead would be in the way of its own partition only
-        await db.execute(text("DELETE FROM logs WHERE created_at > :t"), {"t": NOW + 3600 * DAY})
-    later = NOW + 40 * DAY
+        await db.execute(text("DELETE FROM logs WHERE created_at > :t"), {"t": now + 3600 * DAY})
+    later = now + 40 * DAY
     assert await add_partitions(books.engine, later) != []
     ctx = {"worker": SimpleNamespace(log_engine=books.engine)}
     assert await continue_partitions(ctx) == 0
     assert period_of(later + 85 * DAY, "month").name in [part.name for part in await read_parts(books.engine)]
 
 
-async def test_old_partitions_go_as_a_whole_and_rows_about_money_stay(split, tmp_path):
+async def test_old_partitions_go_as_a_whole_and_rows_about_money_stay(split, tmp_path, now, today):
     books = split
     grain = "day" if books.engine.dialect.name == "postgresql" else "month"
-    await partition_log(books.engine, grain, NOW)
+    await partition_log(books.engine, grain, now)
     assert await grain_of(books.engine) == grain
     before = await kinds(books)
-    cutoff = TODAY - 90 * DAY
+    cutoff = today - 90 * DAY
     dropped = await drop_partitions(books.engine, (2, 6), cutoff, Archive(tmp_path))
     await delete_rows(books.engine, (2, 6), cutoff, Archive(tmp_path))
     if books.engine.dialect.name != "postgresql":  # there the first partition holds all that was before the split
@@ -134,7 +138,7 @@ async def test_old_partitions_go_as_a_whole_and_rows_about_money_stay(split, tmp
     archived = [row for file in sorted(tmp_path.glob("logs-*.jsonl.gz")) for row in read_archive(file)]
     assert len({row["id"] for row in archived}) == before[2] - 31
     assert {row["content"] for row in archived} == {"旧"} and all(row["created_at"] < cutoff for row in archived)
-    await settle_one(books, "still")
+    await settle_one(books, "still", now)
     assert (await kinds(books))[2] == 32
 
 
@@ -151,21 +155,21 @@ async def run_retention(books, options, folder=""):
     )
 
 
-async def test_retention_keeps_money_waits_for_the_totals_and_leaves_the_ledger(any_books, tmp_path):
+async def test_retention_keeps_money_waits_for_the_totals_and_leaves_the_ledger(any_books, tmp_path, today):
     books = any_books
     await books.add_user(1, 1_000_000)
     await books.add_channel()
     for day in (50, 40, 2):
-        await settle_one(books, f"call {day}", (TODAY - day * DAY + 7200) * 1000)
-    await add_rows(books, (60, 45, 5), kind=5)
-    await add_rows(books, (60, 45), kind=1)
+        await settle_one(books, f"call {day}", today - day * DAY + 7200)
+    await add_rows(books, today, (60, 45, 5), kind=5)
+    await add_rows(books, today, (60, 45), kind=1)
     async with books.engine.begin() as db:
-        column = Meta.__table__.update().where(Meta.key == "adopted_at").values(value=str(TODAY - 55 * DAY))
+        column = Meta.__table__.update().where(Meta.key == "adopted_at").values(value=str(today - 55 * DAY))
         await db.execute(column)
         entries = (await db.execute(select(func.count(), func.sum(LedgerEntry.delta)))).one()
-        cell = UsageHourly.__table__.update().where(UsageHourly.hour < TODAY - 45 * DAY)
+        cell = UsageHourly.__table__.update().where(UsageHourly.hour < today - 45 * DAY)
         await db.execute(cell.values(quota=UsageHourly.quota - 1))
-    assert await booked_until(books.engine, books.engine, TODAY) == TODAY - 50 * DAY
+    assert await booked_until(books.engine, books.engine, today) == today - 50 * DAY
     options = {"LogRetentionDays": "30", "ErrorLogRetentionDays": "10"}
     done = await run_retention(books, options, str(tmp_path))
     assert (done["logs"], done["error_logs"]) == (0, 2), (
@@ -185,27 +189,27 @@ async def test_retention_keeps_money_waits_for_the_totals_and_leaves_the_ledger(
     assert await find_drifts(books) == []
 
 
-async def test_hours_of_the_dashboard_become_days(any_books):
+async def test_hours_of_the_dashboard_become_days(any_books, today):
     books = any_books
     rows = [
-        {"user_id": 1 + n % 2, "username": "a", "model_name": f"m{n % 3}", "created_at": TODAY - 9 * DAY + n * 3600,
+        {"user_id": 1 + n % 2, "username": "a", "model_name": f"m{n % 3}", "created_at": today - 9 * DAY + n * 3600,
          "token_used": n, "count": 1, "quota": n}
         for n in range(72)
     ]  # fmt: skip
     async with books.engine.begin() as db:
         await db.execute(insert(QuotaData), rows)
-    gone = await merge_hours(books.engine, TODAY - 7 * DAY + 5)
+    gone = await merge_hours(books.engine, today - 7 * DAY + 5)
     left = await books.all(QuotaData)
     assert gone == 48 - 12 and len(left) == 24 + 12
     assert sum(row.quota for row in left) == sum(range(72)) and sum(row.count for row in left) == 72
-    assert {row.created_at % DAY for row in left if row.created_at < TODAY - 7 * DAY} == {0}
-    assert await merge_hours(books.engine, TODAY - 7 * DAY + 5) == 0
+    assert {row.created_at % DAY for row in left if row.created_at < today - 7 * DAY} == {0}
+    assert await merge_hours(books.engine, today - 7 * DAY + 5) == 0
 
 
-async def test_an_archive_that_cannot_be_written_deletes_nothing(any_books, tmp_path):
-    await add_rows(any_books, (50, 40))
+async def test_an_archive_that_cannot_be_written_deletes_nothing(any_books, tmp_path, today):
+    await add_rows(any_books, today, (50, 40))
     archive = Archive(tmp_path / "a")
     (tmp_path / "a").rmdir()
     with pytest.raises(OSError):
-        await delete_rows(any_books.engine, (2,), TODAY, archive)
+        await delete_rows(any_books.engine, (2,), today, archive)
     assert await kinds(any_books) == {2: 2}
