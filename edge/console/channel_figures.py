@@ -54,34 +54,44 @@ class Now(Struct, frozen=True):
         return found
 
 
+class Found(Struct, frozen=True):
+    """`step_s`: the span of the oldest cells; bars and buckets are even when their span is a multiple of it."""
+
+    cells: Timed
+    step_s: int
+
+
 class _Cached(Struct, frozen=True):
     until: float
-    found: Timed
+    found: Found
 
 
 class Figures:
     """One per process: reads are shared for a moment, merging happens beside the event loop."""
 
     def __init__(self) -> None:
-        self._cache: dict[tuple[int, int, int], _Cached] = {}
+        self._cache: dict[tuple[int, int, int, bool], _Cached] = {}
         self._lock = asyncio.Lock()
 
-    async def read(self, services: Services, begin_s: int, end_s: int, *, channel_id: int = 0) -> Timed:
-        """Cells that begin in [begin, end). `channel_id` 0: totals of all channels; else all models of one."""
+    async def read(
+        self, services: Services, begin_s: int, end_s: int, *, channel_id: int = 0, models: bool = False
+    ) -> Found:
+        """Cells that begin in [begin, end). `channel_id` 0: totals of all channels, with `models` each model of each
+        (and no totals where the window is long); else all models of one, and its totals."""
         grain = 5 if end_s - begin_s <= MINUTES_S_MAX else int(LONG_CACHE_S)
-        key = (begin_s // grain, end_s // grain, channel_id)
+        key = (begin_s // grain, end_s // grain, channel_id, models)
         async with self._lock:
             held = self._cache.get(key)
             if held is not None and held.until > time.monotonic():
                 return held.found
             if len(self._cache) >= CACHED_MAX:
                 self._cache.clear()
-            found = await self._read(services, begin_s, end_s, channel_id)
+            found = await self._read(services, begin_s, end_s, channel_id, models)
             kept_s = CACHE_S if end_s - begin_s <= MINUTES_S_MAX else LONG_CACHE_S
             self._cache[key] = _Cached(time.monotonic() + kept_s, found)
             return found
 
-    async def _read(self, services: Services, begin_s: int, end_s: int, channel_id: int) -> Timed:
+    async def _read(self, services: Services, begin_s: int, end_s: int, channel_id: int, models: bool) -> Found:
         now_s = int(time.time())
         minutes = end_s - begin_s <= MINUTES_S_MAX and begin_s >= now_s - MINUTE_KEPT_S
         if minutes and not channel_id and end_s - begin_s > 600:
@@ -89,16 +99,20 @@ class Figures:
                 channels = (await db.execute(select(func.count()).select_from(Channel))).scalar_one()
             minutes = channels * (end_s - begin_s) // 60 <= MINUTE_CELLS_MAX
         if minutes:
-            return await read_minutes(services.redis, begin_s // 60, -(-end_s // 60), channel_id)
+            cells = await read_minutes(services.redis, begin_s // 60, -(-end_s // 60), channel_id, models=models)
+            return Found(cells, 60)
         async with services.engine.connect() as db:
             stored = (await db.execute(select(Meta.value).where(Meta.key == THROUGH))).scalar()
             through = int(stored or 0)
-            step = await _step_for(db, end_s - begin_s, begin_s, channel_id)
+            step = await _step_for(db, end_s - begin_s, begin_s, channel_id, models)
             table = ChannelHealth
             wanted = select(table.at, table.channel_id, table.model, table.cell).where(
                 table.step == step, table.at >= begin_s - begin_s % step, table.at < end_s
             )
-            wanted = wanted.where(table.channel_id == channel_id if channel_id else table.model == "")
+            if channel_id:
+                wanted = wanted.where(table.channel_id == channel_id)
+            else:
+                wanted = wanted.where(table.model != "" if models else table.model == "")
             rows = (await db.execute(wanted)).all()
         found = await asyncio.to_thread(
             lambda: [(row.at, (row.channel_id, row.model), read_cell(row.cell)) for row in rows]
@@ -106,19 +120,37 @@ class Figures:
         last = min(now_s // 60 + 1, -(-end_s // 60))
         first = max(through, now_s // 60 + 1 - MINUTE_KEPT_S // 60)  # minutes that are not merged yet
         if first < last:
-            found += await read_minutes(services.redis, first, last, channel_id)
-        return found
+            found += await read_minutes(services.redis, first, last, channel_id, models=models)
+        return Found(found, step)
 
 
-async def _step_for(db: Any, window_s: int, begin_s: int, channel_id: int) -> int:
+def step_of_one(begin_s: int, end_s: int, now_s: int) -> int:
+    """The span, in s, of the figures of one channel in a window."""
+    if end_s - begin_s <= MINUTES_S_MAX and begin_s >= now_s - MINUTE_KEPT_S:
+        return 60
+    return _stored_step_of_one(end_s - begin_s)
+
+
+def _stored_step_of_one(window_s: int) -> int:
+    return 600 if window_s <= 48 * 3600 else 3600 if window_s <= 60 * 86_400 else 86_400
+
+
+async def _step_for(db: Any, window_s: int, begin_s: int, channel_id: int, models: bool) -> int:
     if channel_id:
-        return 600 if window_s <= 48 * 3600 else 3600 if window_s <= 60 * 86_400 else 86_400
-    channels = (await db.execute(select(func.count(func.distinct(ChannelHealth.channel_id))).where(
-        ChannelHealth.step == 86_400, ChannelHealth.at >= begin_s - 86_400))).scalar_one()  # fmt: skip
+        return _stored_step_of_one(window_s)
+    table = ChannelHealth
+    kinds = select(table.channel_id, table.model).where(table.step == 86_400, table.at >= begin_s - 86_400).distinct()
+    kinds = kinds.where(table.model != "" if models else table.model == "")
+    count = (await db.execute(select(func.count()).select_from(kinds.subquery()))).scalar_one()
     for step, longest in ((600, 48 * 3600), (3600, 90 * 86_400)):
-        if window_s <= longest and channels * window_s // step <= ROWS_MAX:
+        if window_s <= longest and count * window_s // step <= ROWS_MAX:
             return step
     return 86_400
+
+
+def even_span(asked_s: int, step_s: int) -> int:
+    """`asked_s` rounded up to whole steps of the figures, so that every span holds equally many."""
+    return max(1, -(-asked_s // step_s)) * step_s
 
 
 async def read_minutes(redis: Any, begin: int, end: int, channel_id: int, *, models: bool = False) -> Timed:

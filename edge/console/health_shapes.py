@@ -18,7 +18,12 @@ class Sparkline(Struct):
 
 
 class ChannelHealthView(Struct, kw_only=True):
-    """One channel in a window. `failures`: by the channel's fault; `client_errors` are listed apart and counted nowhere."""
+    """One channel in a window.
+
+    `failures`: by the channel's fault; `client_errors` are listed apart and counted nowhere. `usual_p95_ms`: the median of
+    its daily p95 of the last seven full days; `slower`: the window's is far above it. `failed_in_a_row`: since the last
+    success.
+    """
 
     channel_id: int
     name: str
@@ -35,6 +40,9 @@ class ChannelHealthView(Struct, kw_only=True):
     success_ratio: float | None
     latency_ms: Percentiles
     ttft_ms: Percentiles
+    usual_p95_ms: int | None
+    slower: bool
+    failed_in_a_row: int
     rpm: int
     tpm: int
     in_flight: int
@@ -59,8 +67,11 @@ class Totals(Struct):
 
 
 class AllTotals(Totals, kw_only=True):
-    """`queue_lag_s`: age of the oldest call that is not booked yet."""
+    """`queue_lag_s`: age of the oldest call that is not booked yet. `rpm`, `tpm`: calls and tokens of the last minutes."""
 
+    rpm: int
+    tpm: int
+    in_flight: int
     open_tasks: int
     queue_lag_s: float | None
     settled_per_s: float | None
@@ -97,6 +108,9 @@ class ModelView(Struct):
     quota: int
     last_success_at: int
     breaker: str
+    rpm: int
+    tpm: int
+    errors: dict[str, int]
 
 
 class Detail(Struct):
@@ -135,3 +149,19 @@ class EventView(Struct):
     attempts: int
     latency_ms: int | None
     off_s: int | None
+
+
+class ChannelEventView(EventView, kw_only=True):
+    """The same among those of all channels. `name`: '' when the channel was deleted."""
+
+    channel_id: int
+    name: str
+
+
+class WeekRow(Struct):
+    """One channel, hour by hour from `begin` (Unix s)."""
+
+    channel_id: int
+    begin: int
+    calls: list[int]
+    failures: list[int]

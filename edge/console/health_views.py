@@ -8,17 +8,20 @@ from msgspec import Struct
 from sqlalchemy import select
 
 from edge.console.calls import query, reply
-from edge.console.channel_figures import read_minutes, read_now
-from edge.console.channel_health import WINDOW_S_MAX, detail, events, figures, overview
-from edge.console.health_shapes import Detail, EventView, Overview
+from edge.console.channel_figures import Found, Key, Timed, by_key, read_now
+from edge.console.channel_health import WINDOW_S_MAX, bars, detail, figures, overview, per_minute
+from edge.console.channel_verdicts import failed_since_success, state_of
+from edge.console.health_shapes import Detail, Overview, Sparkline
 from edge.console.paging import read_int
 from edge.console.routes import Actor, Role, Route
+from edge.health.breaker import NAMES
 from edge.services import Services
-from schema.health import MINUTE_KEPT_S, Cell, merge, percentile, read_cell
-from schema.own_tables import ChannelHealth
+from schema.health import Cell, Gate, merge, percentile
+from schema.tables import Channel
 
 WINDOWS_S = (60, 300, 3600, 86_400)
 MODELS_MAX = 500
+ON_CHANNELS_MAX = 20  # of one model
 
 
 class Spread(Struct):
@@ -54,11 +57,30 @@ class HealthNow(Struct):
     windows: list[WindowView]
 
 
+class ModelOnChannel(Struct):
+    """A model on one channel."""
+
+    channel_id: int
+    name: str
+    calls: int
+    failures: int
+    success_ratio: float | None
+    latency_ms_p95: int | None
+    ttft_ms_p95: int | None
+    quota: int
+    breaker: str
+
+
 class ModelHealth(WindowView, kw_only=True):
-    """One model on all channels that serve it."""
+    """One model on all channels that serve it; `on_channels`: those with most failures, then most calls, first."""
 
     model: str
+    state: str
+    rpm: int
+    tpm: int
+    sparkline: Sparkline
     channels: int
+    on_channels: list[ModelOnChannel]
 
 
 def spread(histogram: list[int]) -> Spread:
@@ -85,8 +107,8 @@ async def now(services: Services, request: Request, actor: Actor) -> Response:
     now_s = int(time.time())
     views = []
     for window_s in WINDOWS_S:
-        cells = await figures.read(services, now_s - window_s, now_s)
-        total = await asyncio.to_thread(merge, [cell for _, _, cell in cells])
+        found = await figures.read(services, now_s - window_s, now_s)
+        total = await asyncio.to_thread(merge, [cell for _, _, cell in found.cells])
         views.append(WindowView(**_facts(total, window_s)))  # type: ignore[arg-type]  # names and types of the struct
     state = await read_now(services.redis)
     return reply(HealthNow(now_s, sum(state.in_flight.values()), len(state.gates), views))
@@ -96,37 +118,54 @@ async def by_model(services: Services, request: Request, actor: Actor) -> Respon
     """Each model in a window of `window` seconds, the busiest first."""
     now_s = int(time.time())
     window_s = min(max(read_int(query(request, "window")) or 3600, 60), WINDOW_S_MAX)
-    cells = await _read_models(services, now_s, window_s)
-    found = await asyncio.to_thread(_merge_models, cells, window_s)
-    return reply(found)
-
-
-async def _read_models(services: Services, now_s: int, window_s: int) -> list[tuple[int, str, Cell]]:
-    """(channel, model, figures) of short windows from the minutes in Redis, of longer ones from SQL's spans."""
-    if window_s < MINUTE_KEPT_S:
-        minutes = await read_minutes(services.redis, (now_s - window_s) // 60, now_s // 60 + 1, 0, models=True)
-        return [(key[0], key[1], cell) for _, key, cell in minutes if key[1]]
-    step = 600 if window_s <= 48 * 3600 else 3600 if window_s <= 14 * 86_400 else 86_400
-    table = ChannelHealth
-    wanted = select(table.channel_id, table.model, table.cell).where(
-        table.step == step, table.at >= now_s - window_s, table.model != ""
-    )
+    found = await figures.read(services, now_s - window_s, now_s, models=True)
+    lately = await figures.read(services, now_s - 120, now_s, models=True)
+    gates = (await read_now(services.redis)).gates
     async with services.engine.connect() as db:
-        rows = (await db.execute(wanted)).all()
-    return await asyncio.to_thread(lambda: [(row.channel_id, row.model, read_cell(row.cell)) for row in rows])
+        names = {row.id: row.name or "" for row in await db.execute(select(Channel.id, Channel.name))}
+    return reply(await asyncio.to_thread(_merge_models, found, lately.cells, gates, names, now_s, window_s))
 
 
-def _merge_models(cells: list[tuple[int, str, Cell]], window_s: int) -> list[ModelHealth]:
-    held: dict[str, list[Cell]] = {}
-    channels: dict[str, set[int]] = {}
-    for channel, model, cell in cells:
-        held.setdefault(model, []).append(cell)
-        channels.setdefault(model, set()).add(channel)
-    views = [
-        ModelHealth(**_facts(merge(parts), window_s), model=model, channels=len(channels[model]))  # type: ignore[arg-type]
-        for model, parts in held.items()
+def _merge_models(
+    found: Found, lately: Timed, gates: dict[Key, Gate], names: dict[int, str], now_s: int, window_s: int
+) -> list[ModelHealth]:
+    held: dict[str, Timed] = {}
+    for one in found.cells:
+        if one[1][1]:
+            held.setdefault(one[1][1], []).append(one)
+    recent: dict[str, list[Cell]] = {}
+    for _, (_, model), cell in lately:
+        recent.setdefault(model, []).append(cell)
+    busiest = sorted(held.items(), key=lambda one: -sum(cell.calls for _, _, cell in one[1]))[:MODELS_MAX]
+    return [
+        _model(model, Found(cells, found.step_s), merge(recent.get(model, ())), gates, names, now_s, window_s)
+        for model, cells in busiest
     ]
-    return sorted(views, key=lambda one: -one.calls)[:MODELS_MAX]
+
+
+def _model(
+    model: str, found: Found, recent: Cell, gates: dict[Key, Gate], names: dict[int, str], now_s: int, window_s: int
+) -> ModelHealth:
+    total = merge(cell for _, _, cell in found.cells)
+    channels = sorted(by_key(found.cells).items(), key=lambda one: (-one[1].failed, -one[1].calls))
+    run = failed_since_success((at, cell) for at, _, cell in found.cells)
+    return ModelHealth(
+        **_facts(total, window_s),  # type: ignore[arg-type]  # names and types of the struct
+        model=model,
+        state=state_of(1, total, failed_in_a_row=run, p95_ms=None, usual_p95_ms=None),
+        rpm=per_minute(recent.calls),
+        tpm=per_minute(recent.prompt_tokens + recent.completion_tokens),
+        sparkline=bars(found, now_s, window_s),
+        channels=len(channels),
+        on_channels=[
+            ModelOnChannel(
+                key[0], names.get(key[0], ""), cell.calls, cell.failed, cell.ok / cell.calls if cell.calls else None,
+                percentile(cell.latency, 0.95), percentile(cell.first_byte, 0.95), cell.quota,
+                NAMES[max((gates[one].state for one in (key, (key[0], "")) if one in gates), default=0)],
+            )
+            for key, cell in channels[:ON_CHANNELS_MAX]
+        ],
+    )  # fmt: skip
 
 
 ROUTES = (
@@ -134,5 +173,4 @@ ROUTES = (
     Route("GET", "/api/health/models", Role.ADMIN, list[ModelHealth], by_model, query=("window",)),
     Route("GET", "/api/health/channels", Role.ADMIN, Overview, overview, query=("window",)),
     Route("GET", "/api/health/channels/:id", Role.ADMIN, Detail, detail, query=("from", "to", "step")),
-    Route("GET", "/api/health/channels/:id/events", Role.ADMIN, list[EventView], events),
 )

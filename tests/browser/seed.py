@@ -65,6 +65,8 @@ CHANNELS: list[
     ("Midjourney Proxy", 2, "midjourney", "mj_imagine,mj_upscale", "drawing", 1, 0.0),
     ("Suno", 36, "suno", "suno_music,suno_lyrics", "music", 1, 0.0),
 ]
+DRAINED = 3  # takes no new calls
+SLOWER = 6  # than it was all week
 SPEED = {1: 2.2, 3: 1.7, 14: 3.4, 33: 3.0, 43: 4.1, 24: 1.2, 20: 3.2}  # median seconds of an answer
 ERROR_KINDS = (("rate_limit", 429, "Rate limit reached for requests"), ("server", 502, "Bad gateway"), ("timeout", 504, "The upstream did not answer in time"),
                ("auth", 401, "Incorrect API key provided"))  # fmt: skip
@@ -136,6 +138,7 @@ def _accounts(db: Connection, now: int, dice: random.Random) -> None:
 def _channels(db: Connection, now: int, upstream: str, dice: random.Random) -> None:
     for number, (name, kind, provider, models, tag, status, failing) in enumerate(CHANNELS, 1):
         reason = {"status_reason": "401 Incorrect API key provided", "status_time": now - 5400} if status == 3 else {}
+        reason |= {"drained": True} if number == DRAINED else {}
         balance = round(dice.uniform(8, 400), 2)
         db.execute(
             insert(Channel).values(
@@ -594,8 +597,8 @@ def _live_health(cache: Any, now: int, dice: random.Random) -> None:
     for minute in range(now // 60 - 119, now // 60 + 1):
         cells = []
         for channel, model, failing, speed in _serving():
-            cell = _cell(dice.randint(1, 9), failing, speed, minute * 60, dice)
-            cells += [MinuteCell(channel, "", cell), MinuteCell(channel, model, cell)]
+            cell = _cell(dice.randint(1, 9), failing, speed * (2.6 if channel == SLOWER else 1), minute * 60, dice)
+            cells.append(MinuteCell(channel, model, cell))
         cache.hset(f"{MINUTE}{minute}", "seed", write_cells(cells))
         cache.expire(f"{MINUTE}{minute}", 2 * HOUR)
     for channel, model, failing, _ in _serving():

@@ -6,8 +6,9 @@ import time
 import pytest
 from sqlalchemy import insert
 
-from edge.console.channel_figures import Figures, spark
-from edge.console.channel_health import figures
+from edge.console.channel_figures import Figures, Found, even_span, spark
+from edge.console.channel_health import bars, figures, usual
+from edge.console.channel_verdicts import failed_since_success, state_of
 from edge.console.health_stream import watch
 from schema.health import (
     ERRORS,
@@ -19,11 +20,12 @@ from schema.health import (
     NodeState,
     Sample,
     percentile,
+    write_cell,
     write_cells,
     write_node,
     write_sample,
 )  # fmt: skip
-from schema.own_tables import ChannelBalance
+from schema.own_tables import ChannelBalance, ChannelHealth
 from tests.edge.console.test_channel_tests import make
 from workers.jobs.channel_figures import merge_until
 
@@ -42,6 +44,7 @@ async def put(redis, minute, node, *cells):
 async def busy(console):
     """Channel 1 bad, channel 2 good, over the last ten minutes, on two edges."""
     figures._cache.clear()
+    usual._until = 0.0
     async with console.visitor() as http:
         await console.set_up(http)
 
@@ -118,10 +121,10 @@ async def test_minutes_move_into_spans_exactly_once(busy):
     day = (await http.get("/api/channel/health?window=86400")).json()["data"]
     assert {item["channel_id"]: item["calls"] for item in day["items"]}[one] == 70, "merged ones and the newest minutes"
     await merge_until(services.engine, services.redis, (minute + 1) * 60)
-    found = await Figures().read(services, minute * 60 - 86_400, minute * 60 + 60, channel_id=one)
+    found = (await Figures().read(services, minute * 60 - 86_400, minute * 60 + 60, channel_id=one)).cells
     assert sum(held.calls for _, key, held in found if key[1] == "") == 70
     assert sum(held.calls for _, key, held in found if key[1] == "m") == 60
-    week = await Figures().read(services, minute * 60 - 7 * 86_400, minute * 60 + 60)
+    week = (await Figures().read(services, minute * 60 - 7 * 86_400, minute * 60 + 60)).cells
     assert sum(held.calls for _, key, held in week if key[0] == one) == 70
 
 
@@ -199,3 +202,116 @@ def test_sparkline_holds_one_minute_in_each_bar(into_the_minute):
     minutes = [(at, (1, ""), cell(3, 1)) for at in range((now_s - 3600) // 60 * 60, now_s + 1, 60)]
     assert len(minutes) == 61
     assert spark(minutes, now_s, 60, 60) == ([3] * 60, [1] * 60)
+
+
+@pytest.mark.parametrize(
+    ("window_s", "step_s", "expected"),
+    [
+        pytest.param(300, 60, (60, 5), id="five minutes: a bar a minute"),
+        pytest.param(3600, 60, (60, 60), id="an hour"),
+        pytest.param(86_400, 600, (1800, 48), id="a day: three tens of minutes a bar"),
+        pytest.param(7 * 86_400, 3600, (10_800, 56), id="a week: three hours a bar"),
+        pytest.param(7 * 86_400, 86_400, (86_400, 7), id="a week of many channels: a day a bar"),
+    ],
+)
+def test_every_bar_of_a_sparkline_holds_equally_many_cells(window_s, step_s, expected):
+    span_s, count = expected
+    assert even_span(-(-window_s // 60), step_s) == span_s
+    now_s = 1_764_200_000 // 86_400 * 86_400 + 86_400 - 1  # the last span is whole
+    cells = [(at, (1, ""), cell(1)) for at in range((now_s - 2 * window_s) // step_s * step_s, now_s + 1, step_s)]
+    found = bars(Found(cells, step_s), now_s, window_s)
+    assert found.ok == [span_s // step_s] * count and found.failed == [0] * count
+
+
+FAST, SLOW = 3, 9  # buckets of latency: about 140 and 900 ms
+
+
+@pytest.mark.parametrize(
+    ("status", "total", "run", "p95_ms", "usual_ms", "expected"),
+    [
+        pytest.param(2, cell(100), 0, 100, 100, "off", id="switched off"),
+        pytest.param(1, cell(4), 0, 100, 100, "idle", id="too few calls to say"),
+        pytest.param(1, cell(80, 20), 0, 100, 100, "bad", id="a fifth fails"),
+        pytest.param(1, cell(1000, 5), 5, 100, 100, "bad", id="good on the whole, but the last five failed"),
+        pytest.param(1, cell(1000, 4), 4, 100, 100, "good", id="four in a row are not five"),
+        pytest.param(1, cell(95, 5), 0, 100, 100, "degraded", id="a twentieth fails"),
+        pytest.param(1, cell(100), 0, 201, 100, "degraded", id="slower than twice the usual"),
+        pytest.param(1, cell(100), 0, 200, 100, "good", id="twice the usual is not slower than that"),
+        pytest.param(1, cell(19), 0, 900, 100, "good", id="slow, but too few answers to say"),
+        pytest.param(1, cell(100), 0, 900, None, "good", id="nothing usual is known"),
+    ],
+)
+def test_state(status, total, run, p95_ms, usual_ms, expected):
+    assert state_of(status, total, failed_in_a_row=run, p95_ms=p95_ms, usual_p95_ms=usual_ms) == expected
+
+
+def test_failures_in_a_row_are_those_after_the_last_success():
+    minutes = [(0, cell(9, 1, last_ok_s=50)), (60, cell(3, 4, last_ok_s=70)), (120, cell(0, 2)), (180, cell(0, 3))]
+    assert failed_since_success(minutes) == 5
+    assert failed_since_success([*minutes, (240, cell(1, 0, last_ok_s=241))]) == 0
+
+
+async def test_a_channel_slower_than_its_own_week_is_marked(busy):
+    console, http, one, two, minute = busy
+    today = minute * 60 // 86_400 * 86_400
+    async with console.services.engine.begin() as db:
+        for day, bucket in (
+            (1, FAST),
+            (2, FAST),
+            (3, SLOW),
+            (8, SLOW),
+        ):  # one slow day is not what is usual; eight days ago is long ago
+            data = write_cell(cell(30, ms_bucket=bucket))
+            await db.execute(
+                insert(ChannelHealth).values(step=86_400, at=today - day * 86_400, channel_id=two, model="", cell=data)
+            )
+    page = (await http.get("/api/channel/health?window=3600")).json()["data"]
+    before = next(item for item in page["items"] if item["channel_id"] == two)
+    assert 100 < before["usual_p95_ms"] <= 140 and not before["slower"] and before["state"] == "good"
+    figures._cache.clear()
+    await put(console.services.redis, minute, "slow", (two, "m", cell(300, ms_bucket=SLOW)))
+    page = (await http.get("/api/channel/health?window=3600")).json()["data"]
+    after = {item["channel_id"]: item for item in page["items"]}
+    assert after[two]["slower"] and after[two]["state"] == "degraded"
+    assert after[one]["usual_p95_ms"] is None and not after[one]["slower"]
+    assert page["totals"]["rpm"] >= after[two]["rpm"] > 0 and page["totals"]["tpm"] > 0
+
+
+async def test_models_tell_on_which_channels_they_fail(busy):
+    console, http, one, two, _ = busy
+    await console.services.redis.hset(
+        NODES, "a", write_node(NodeState(int(time.time() * 1000), {}, [Gate(one, "m", 2, 0, 0, "server")]))
+    )
+    models = (await http.get("/api/health/models?window=3600")).json()["data"]
+    m = models[0]
+    assert m["state"] == "degraded" or m["state"] == "bad"
+    assert [(on["channel_id"], on["name"], on["calls"], on["failures"], on["breaker"]) for on in m["on_channels"]] == [
+        (one, "one", 60, 20, "open"),
+        (two, "two", 200, 0, "closed"),
+    ]
+    assert sum(m["sparkline"]["ok"]) == 240 and sum(m["sparkline"]["failed"]) == 20 and m["rpm"] > 0
+
+
+async def test_the_week_and_the_history_of_all_channels(busy):
+    console, http, one, two, minute = busy
+    await merge_until(console.services.engine, console.services.redis, (minute + 1) * 60)
+    rows = (await http.get(f"/api/health/week?ids={one},{two}")).json()["data"]
+    assert [(r["channel_id"], len(r["calls"]), sum(r["calls"]), sum(r["failures"])) for r in rows] == [
+        (one, 168, 70, 20),
+        (two, 168, 200, 0),
+    ]
+    assert (await http.get("/api/health/week?ids=1,x")).json()["code"] == "invalid_ids"
+    many = ",".join(map(str, range(51)))
+    assert (await http.get(f"/api/health/week?ids={many}")).json()["code"] == "too_many_ids"
+    for channel, status in ((one, 2), (two, 2), (one, 1)):
+        assert (await http.put("/api/channel/", json={"id": channel, "status": status})).json()["success"]
+    found = (await http.get("/api/health/events")).json()["data"]
+    assert [(e["channel_id"], e["name"], e["to_status"]) for e in found] == [
+        (one, "one", 1),
+        (two, "two", 2),
+        (one, "one", 2),
+    ]
+    assert [e["off_s"] is None for e in found] == [True, True, False], "two is still off"
+    async with console.visitor() as stranger:
+        for path in ("/api/health/week?ids=1", "/api/health/events"):
+            assert (await stranger.get(path)).status_code == 401

@@ -3,6 +3,8 @@ import "@mantine/charts/styles.layer.css";
 import { AreaChart, BarChart, LineChart } from "@mantine/charts";
 import type { TimeChartProps } from "./TimeChart";
 
+const MARGIN = { margin: { top: 10, right: 8 } }; // the uppermost figure stands at its line
+
 export default function MantineChart({ rows, series, kind = "area", stacked = false, height = 220, formatValue }: TimeChartProps) {
   const shared = {
     h: height,
@@ -11,16 +13,17 @@ export default function MantineChart({ rows, series, kind = "area", stacked = fa
     series: series.map(({ name, label, color }) => ({ name, label, color })),
     valueFormatter: formatValue,
     withLegend: series.length > 1,
-    legendProps: { verticalAlign: "bottom" as const },
+    legendProps: { verticalAlign: "bottom" as const, height: 30 },
+    styles: { legend: { paddingTop: 8 }, legendItemName: { fontSize: 12 } },
     tickLine: "none" as const,
     gridAxis: "x" as const,
-    yAxisProps: { width: 62 },
+    yAxisProps: { width: 62, interval: 0 as const },
     xAxisProps: { minTickGap: 32 },
     tooltipAnimationDuration: 0,
   };
-  if (kind === "bar") return <BarChart {...shared} {...(stacked ? { type: "stacked" as const } : {})} maxBarWidth={28} barProps={{ isAnimationActive: false }} />;
-  if (kind === "line") return <LineChart {...shared} curveType="monotone" withDots={false} strokeWidth={2} lineProps={{ isAnimationActive: false }} />;
+  if (kind === "bar") return <BarChart {...shared} barChartProps={MARGIN} {...(stacked ? { type: "stacked" as const } : {})} maxBarWidth={28} barProps={{ isAnimationActive: false }} />;
+  if (kind === "line") return <LineChart {...shared} lineChartProps={MARGIN} connectNulls curveType="monotone" withDots={false} strokeWidth={2} lineProps={{ isAnimationActive: false }} />;
   return (
-    <AreaChart {...shared} {...(stacked ? { type: "stacked" as const } : {})} curveType="monotone" withDots={false} strokeWidth={2} fillOpacity={0.18} areaProps={{ isAnimationActive: false }} />
+    <AreaChart {...shared} areaChartProps={MARGIN} {...(stacked ? { type: "stacked" as const } : {})} curveType="monotone" withDots={false} strokeWidth={2} fillOpacity={0.18} areaProps={{ isAnimationActive: false }} />
   );
 }

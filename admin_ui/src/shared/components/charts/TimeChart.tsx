@@ -12,7 +12,7 @@ export interface ChartSeries {
 export interface TimeChartProps {
   title: string;
   extra?: ReactNode; // right of the title
-  rows: Record<string, number | string>[]; // each has `label`
+  rows: Record<string, number | string | null>[]; // each has `label`; null: nothing was measured
   series: ChartSeries[];
   kind?: "area" | "bar" | "line";
   stacked?: boolean;
@@ -57,7 +57,7 @@ export function TimeChart(props: TimeChartProps) {
                 <Table.Tr key={String(row["label"])}>
                   <Table.Td>{row["label"]}</Table.Td>
                   {props.series.map((series) => (
-                    <Table.Td key={series.name}>{props.formatValue(Number(row[series.name] ?? 0))}</Table.Td>
+                    <Table.Td key={series.name}>{row[series.name] === null ? "–" : props.formatValue(Number(row[series.name] ?? 0))}</Table.Td>
                   ))}
                 </Table.Tr>
               ))}

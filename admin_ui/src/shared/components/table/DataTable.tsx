@@ -306,7 +306,7 @@ function HeadCell<T>({ column, sort, onSort }: { column: Column<T>; sort: string
     <th scope="col" data-align={column.align} aria-sort={direction ?? "none"}>
       <UnstyledButton className={classes.sort} data-active={direction} onClick={() => onSort(next)}>
         {column.header}
-        {direction === "ascending" ? <IconArrowUp size={13} /> : <IconArrowDown size={13} />}
+        {direction === "ascending" ? <IconArrowUp size={12} aria-hidden /> : <IconArrowDown size={12} aria-hidden />}
       </UnstyledButton>
     </th>
   );
