@@ -9,6 +9,15 @@ from schema.config import VARIABLES, Config
 from schema.options import OPTIONS
 
 _CELL_MAX = 60  # characters of a default; price tables have 20 000
+UNITS = {
+    "units": "units of quota",
+    "tokens": "model tokens",
+    "usd": "USD",
+    "cny": "CNY",
+    "percent": "%",
+    "times": "multiple",
+    "part": "a part of 1",
+}  # others say themselves what they are: s, ms, min, days, calls
 
 
 def register(app: typer.Typer) -> None:
@@ -46,7 +55,9 @@ def write_options() -> str:
     for key, spec in OPTIONS.items():
         if not spec.hidden:
             kind = spec.kind + (" (secret)" if spec.secret else "")
-            lines.append(f"| `{key}` | {kind} | {_cell(spec.default)} | {_text(spec.help_en)} |")
+            unit = UNITS.get(spec.unit, spec.unit)
+            meaning = f"**{_text(spec.english.label)}**{f' ({unit})' if unit else ''}. {_text(spec.english.help)}"
+            lines.append(f"| `{key}` | {kind} | {_cell(spec.default)} | {meaning} |")
     return "\n".join(lines) + "\n"
 
 

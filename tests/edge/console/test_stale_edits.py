@@ -1,5 +1,7 @@
 """Whoever edits something saw it a moment ago: no edit writes back a balance or a counter that has moved since."""
 
+import json
+
 from sqlalchemy import update
 
 from schema.ledger.entries import post
@@ -62,3 +64,48 @@ async def test_every_edit_with_what_was_seen_before_a_call_was_charged(console):
             charged = (await db.execute(Channel.__table__.select())).one()
         assert (left.remain_quota, left.used_quota, left.name) == (400, 400, "other")
         assert (charged.used_quota, charged.name, charged.status) == (400, "other", 2)
+
+
+async def test_a_setting_that_somebody_else_changed_meanwhile_is_a_conflict(console):
+    async with console.visitor() as root, console.visitor() as other:
+        await console.set_up(root)
+        await console.sign_in(other, "root")
+
+        async def read(http, key):
+            options = (await http.get("/api/option/?with_secrets_state=true")).json()["data"]
+            return next(option for option in options if option["key"] == key)
+
+        seen = await read(root, "RetryTimes")
+        assert (seen["value"], seen["version"]) == ("0", "")
+        first = {"key": "RetryTimes", "value": "3", "version": seen["version"]}
+        assert (await other.put("/api/option/", json=first)).json()["success"]
+        items = [
+            {"key": "SystemName", "value": "Mine"},
+            {"key": "RetryTimes", "value": "5", "version": seen["version"]},
+        ]
+        refused = await root.put("/api/option/batch", json={"items": items})
+        body = refused.json()
+        assert (refused.status_code, body["code"]) == (409, "option_moved")
+        assert (body["params"]["key"], body["params"]["by"]) == ("RetryTimes", "root")
+        assert (await read(root, "SystemName"))["value"] != "Mine", "all or nothing"
+        now = await read(root, "RetryTimes")
+        items[1]["version"] = now["version"]
+        assert (await root.put("/api/option/batch", json={"items": items})).json()["success"]
+        assert (await root.put("/api/option/", json={"key": "RetryTimes", "value": "7"})).json()["success"], "as ever"
+        assert (await root.put("/api/option/", json={"key": "RetryTimes", "value": None})).json()["success"]
+        assert await read(root, "RetryTimes") == seen, "null goes back to the default"
+
+        secret = await read(root, "SMTPToken")
+        written = {"key": "SMTPToken", "value": "hush", "version": secret["version"]}
+        assert (await other.put("/api/option/", json=written)).json()["success"]
+        assert (await root.put("/api/option/", json=written)).json()["code"] == "option_moved"
+        assert "hush" not in (await root.get("/api/option/?with_secrets_state=true")).text
+
+
+async def test_the_audit_of_a_table_keeps_what_differs(console):
+    async with console.visitor() as root:
+        await console.set_up(root)
+        ratios = {"default": 1, "vip": 1, "svip": 0.5}
+        await root.put("/api/option/", json={"key": "GroupRatio", "value": json.dumps(ratios)})
+        entry = (await root.get("/api/audit?target=option:GroupRatio")).json()["data"]["items"][0]
+        assert (entry["before"], entry["after"]) == ({"svip": 1}, {"svip": 0.5})
