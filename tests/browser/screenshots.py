@@ -20,6 +20,7 @@ CONSOLE = {
     "tokens": "/console/tokens", "logs": "/console/logs", "users": "/console/users", "redemptions": "/console/redemptions",
     "wallet": "/console/topup", "midjourney": "/console/midjourney", "tasks": "/console/tasks", "playground": "/console/playground",
     "settings": "/console/settings", "settings-prices": "/console/settings?tab=prices", "personal": "/console/personal", "chat": "/chat",
+    "operations": "/console/operations", "audit": "/console/operations?tab=audit",
 }  # fmt: skip
 DARK = {"dashboard-dark": "/console", "channel-health-dark": "/console/health"}
 PHONE = {"dashboard-phone": "/console", "channels-phone": "/console/channels"}

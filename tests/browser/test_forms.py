@@ -114,13 +114,56 @@ def test_of_administrators(browser: Browser, site: Gateway) -> None:
         expect(dialog.get_by_label("Parameter override")).to_have_attribute("aria-invalid", "true")
 
         page = visit.go("/console/settings?tab=relay")
-        retries = page.get_by_label(re.compile("extra attempts", re.I))
+        retries = page.get_by_label("Further attempts")
         retries.fill("1000")
         expect(retries).to_have_attribute("aria-invalid", "true")
         expect(page.get_by_role("button", name="Save")).to_be_disabled()
         retries.fill("2")
         page.get_by_role("button", name="Save").click()
         expect(page.get_by_text("Settings saved")).to_be_visible()
+        assert visit.take_troubles() == []
+
+
+def test_of_settings(browser: Browser, site: Gateway) -> None:
+    with visiting(browser, site.address, ROOT, PASSWORD) as visit:
+        visit.expected = {409}
+        page = visit.go("/console/settings?tab=limits")
+        window = page.get_by_label("Window", exact=True)
+        window.fill("7")
+        page.get_by_role("tab", name="Monitoring").click()
+        expect(page.get_by_text("1 unsaved change")).to_be_visible()  # another topic keeps it
+        page.get_by_role("tab", name="Limits").click()
+        expect(window).to_have_value("7")
+        theirs = {"key": "ModelRequestRateLimitDurationMinutes", "value": "3"}
+        headers = {"New-Api-User": "1"}
+        assert visit.context.request.put(f"{site.address}/api/option/", data=theirs, headers=headers).json()["success"]
+        page.get_by_role("button", name="Save").click()
+        conflict = page.get_by_role("alert").filter(has_text="root changed this meanwhile")
+        expect(conflict).to_contain_text("It is now: 3")
+        expect(page.get_by_role("button", name="Save")).to_be_disabled()
+        conflict.get_by_role("button", name="Keep mine").click()
+        page.get_by_role("button", name="Save").click()
+        expect(page.get_by_text("Settings saved")).to_be_visible()
+        page.get_by_role("button", name="Reset ModelRequestRateLimitDurationMinutes to its default").click()
+        expect(window).to_have_value("1")
+        page.get_by_role("button", name="Save").click()
+        expect(page.get_by_role("button", name="Save")).to_have_count(0)
+
+        group = page.get_by_label("Group", exact=True).first
+        group.fill("vip")
+        page.keyboard.press("Escape")
+        page.get_by_role("button", name="Add to Limits of groups").click()
+        page.get_by_label("All calls of vip").fill("30")
+        page.get_by_role("button", name="Discard").click()
+        expect(page.get_by_label("All calls of vip")).to_have_count(0)
+
+        page = visit.go("/console/settings?tab=mail")
+        page.get_by_label("Send a test mail to").fill("ada@example.com")
+        page.get_by_role("button", name="Send", exact=True).click()
+        expect(page.locator("main").get_by_role("alert")).to_contain_text("No mail server is set up")
+        page.get_by_label("Server", exact=True).fill("mail.example.com")
+        expect(page.get_by_text("Save the changes first.")).to_be_visible()
+        page.get_by_role("button", name="Discard").click()
         assert visit.take_troubles() == []
 
 

@@ -21,6 +21,7 @@ export type Redemption = Reply<"RedemptionView">;
 export type Midjourney = Reply<"DrawingView">;
 export type Task = Reply<"TaskView">;
 export type Option = Reply<"OptionView">;
+export type OptionSpec = Reply<"OptionSpecView">;
 export type PriceRow = Reply<"PriceRow">;
 
 export interface Pricing {

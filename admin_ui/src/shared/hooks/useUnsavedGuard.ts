@@ -6,6 +6,10 @@ import { useTranslation } from "react-i18next";
 export function useUnsavedGuard(dirty: boolean): () => boolean {
   const { t } = useTranslation();
   const mayLeave = () => !dirty || window.confirm(t("shared.unsaved"));
-  useBlocker({ shouldBlockFn: () => !mayLeave(), enableBeforeUnload: () => dirty, disabled: !dirty });
+  useBlocker({
+    shouldBlockFn: ({ current, next }) => current.pathname !== next.pathname && !mayLeave(), // the same page keeps what was typed
+    enableBeforeUnload: () => dirty,
+    disabled: !dirty,
+  });
   return mayLeave;
 }

@@ -1,8 +1,7 @@
 // Values are checked before they are sent, and a table of prices tells what it would change.
 import { describe, expect, it } from "vitest";
-import { checkValue, type OptionSpec, priceChanges } from "./options";
-
-const spec = (changes: Partial<OptionSpec>): OptionSpec => ({ key: "x", kind: "str", default: "", group: "g", help_en: "", help_zh: "", lowest: null, highest: null, choices: [], secret: false, restart: false, ...changes });
+import { type Spec, specOf as spec } from "./option-samples.test-data";
+import { checkValue, isSame, priceChanges } from "./options";
 
 describe("checkValue", () => {
   it.each([
@@ -13,12 +12,16 @@ describe("checkValue", () => {
     [{ kind: "float" }, "2.5", null],
     [{ kind: "url" }, "example.com", "url"],
     [{ kind: "url" }, "", null],
-    [{ kind: "json:dict" }, "[]", "shape"],
-    [{ kind: "json:list" }, "[]", null],
+    [{ kind: "json:dict", shape: "numbers" }, "[]", "shape"],
+    [{ kind: "json:dict", shape: "numbers" }, '{"a":"x"}', "shape"],
+    [{ kind: "json:dict", shape: "numbers" }, '{"a":1}', null],
+    [{ kind: "json:list", shape: "names" }, "[]", null],
     [{ kind: "json:dict" }, "{", "syntax"],
     [{ kind: "prices" }, '{"a":"1"}', "prices"],
     [{ kind: "prices" }, '{"a":1}', null],
-  ] as [Partial<OptionSpec>, string, string | null][])("%o %s", (changes, value, problem) => {
+    [{ kind: "prices" }, '{"a":-1}', null],
+    [{ kind: "prices", key: "GroupRatio" }, '{"a":-1}', "prices"],
+  ] as [Partial<Spec>, string, string | null][])("%o %s", (changes, value, problem) => {
     expect(checkValue(spec(changes), value)).toBe(problem);
   });
 });
@@ -31,4 +34,10 @@ describe("priceChanges", () => {
       { name: "d", before: null, after: 4 },
     ]);
   });
+});
+
+it("the layout of JSON is no change, its values are", () => {
+  expect(isSame(spec({ kind: "prices" }), '{"a":1,"b":2}', '{ "b": 2.0, "a": 1 }')).toBe(true);
+  expect(isSame(spec({ kind: "prices" }), '{"a":1}', '{"a":2}')).toBe(false);
+  expect(isSame(spec({ kind: "str" }), "{}", "{ }")).toBe(false);
 });

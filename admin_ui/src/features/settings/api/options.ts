@@ -1,33 +1,48 @@
-// Settings: how each is declared, what it holds, and what of it was changed. Secrets are written and never read.
+// Settings: how each is declared and what it holds. Secrets are written and never read.
 import { queryOptions } from "@tanstack/react-query";
 import { api } from "@/shared/api/client";
-import type { Option } from "@/shared/api/types";
+import type { AuditEntry, Option, OptionSpec } from "@/shared/api/types";
 import { checkEntry, readEntries } from "./chat-entries";
+import { readRows, type Shape } from "./json-rows";
 
 export const OPTIONS = ["options"] as const;
-
-export interface OptionSpec {
-  key: string;
-  kind: string; // bool, int, float, str, url, enum, words, lines, prices, json:dict, json:list
-  default: string;
-  group: string;
-  help_en: string;
-  help_zh: string;
-  lowest: number | null;
-  highest: number | null;
-  choices: string[];
-  secret: boolean;
-  restart: boolean;
-}
+const LOOK_MS = 15_000; // how soon the page sees what somebody else saved
 
 export const specsQuery = queryOptions({ queryKey: [...OPTIONS, "specs"], queryFn: ({ signal }) => api.get<OptionSpec[]>("/api/option/specs", { signal }), staleTime: Number.POSITIVE_INFINITY });
-export const optionsQuery = queryOptions({ queryKey: [...OPTIONS, "values"], queryFn: ({ signal }) => api.get<Option[]>("/api/option/", { query: { with_secrets_state: "true" }, signal }) });
-export const saveOptions = (items: { key: string; value: string }[]) => api.requestRaw<unknown>("PUT", "/api/option/batch", { body: { items } });
+export const optionsQuery = queryOptions({ queryKey: [...OPTIONS, "values"], queryFn: ({ signal }) => api.get<Option[]>("/api/option/", { query: { with_secrets_state: "true" }, signal }), refetchInterval: LOOK_MS });
+/** Who changed a setting last, from the audit. */
+export const lastChangeQuery = (key: string, version: string) =>
+  queryOptions({ queryKey: [...OPTIONS, "last-change", key, version], queryFn: async ({ signal }) => (await api.getPage<AuditEntry>("/api/audit", "from1", { page: 1, pageSize: 1, filters: { target: `option:${key}` } }, signal)).items[0] ?? null });
+export const modelsInUseQuery = queryOptions({ queryKey: ["models", "enabled"], queryFn: ({ signal }) => api.get<string[]>("/api/channel/models_enabled", { signal }), staleTime: 60_000 });
+
+/** `value` null goes back to the default; a `version` that has moved since is refused as a conflict. */
+export interface OptionWrite {
+  key: string;
+  value: string | null;
+  version: string;
+}
+export const saveOptions = (items: OptionWrite[]) => api.requestRaw<unknown>("PUT", "/api/option/batch", { body: { items } });
+export const sendTestMail = (to: string) => api.post<null>("/api/option/test_mail", { to });
 
 function chatsProblem(value: string): string | null {
   const entries = readEntries(value);
   if (!entries) return "chats";
   return entries.some((_, index) => !["unknown", null].includes(checkEntry(entries, index))) ? "chatEntry" : null;
+}
+
+function jsonProblem(spec: OptionSpec, value: string): string | null {
+  if (!value.trim()) return null;
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(value);
+  } catch {
+    return "syntax";
+  }
+  if (spec.shape === "links") return chatsProblem(value);
+  if (spec.shape) return readRows(spec.shape as Shape, value) ? null : "shape";
+  if (Array.isArray(parsed) || typeof parsed !== "object" || parsed === null) return "shape";
+  const lowest = spec.key === "GroupRatio" ? 0 : -1; // -1 takes a built-in entry away
+  return Object.values(parsed).some((price) => typeof price !== "number" || (price < 0 && price !== lowest)) ? "prices" : null;
 }
 
 /** What is wrong with a value: the id of a text, or null. The server checks again. */
@@ -39,20 +54,26 @@ export function checkValue(spec: OptionSpec, value: string): string | null {
     if (spec.lowest !== null && number < spec.lowest) return "low";
     if (spec.highest !== null && number > spec.highest) return "high";
   }
-  if (spec.kind === "url" && value && !/^https?:\/\/[^\s]+$/.test(value)) return "url";
-  if (spec.kind === "prices" || spec.kind.startsWith("json")) {
-    if (!value.trim()) return null;
-    if (spec.key === "Chats") return chatsProblem(value);
-    try {
-      const parsed: unknown = JSON.parse(value);
-      const isList = Array.isArray(parsed);
-      if (spec.kind === "json:list" ? !isList : isList || typeof parsed !== "object" || parsed === null) return "shape";
-      if (spec.kind === "prices" && Object.values(parsed as object).some((price) => typeof price !== "number" || price < 0)) return "prices";
-    } catch {
-      return "syntax";
-    }
-  }
+  if (spec.kind === "url" && value && !/^(https?:\/\/[^\s]+|data:|\/)/.test(value)) return "url";
+  if (spec.kind === "prices" || spec.kind.startsWith("json")) return jsonProblem(spec, value);
   return null;
+}
+
+/** Whether two texts mean the same: how JSON is laid out does not matter. */
+export function isSame(spec: OptionSpec, one: string, other: string): boolean {
+  if (one === other) return true;
+  if (spec.kind !== "prices" && !spec.kind.startsWith("json")) return false;
+  try {
+    return canonical(JSON.parse(one || "{}")) === canonical(JSON.parse(other || "{}"));
+  } catch {
+    return false;
+  }
+}
+function canonical(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonical).join(",")}]`;
+  if (value === null || typeof value !== "object") return JSON.stringify(value);
+  const members = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
+  return `{${members.map(([name, member]) => `${JSON.stringify(name)}:${canonical(member)}`).join(",")}}`;
 }
 
 export interface PriceChange {
@@ -60,7 +81,7 @@ export interface PriceChange {
   before: number | null; // null: new
   after: number | null; // null: removed
 }
-const readPrices = (text: string): Record<string, number> => {
+export const readPrices = (text: string): Record<string, number> => {
   try {
     const value: unknown = JSON.parse(text || "{}");
     return value && typeof value === "object" && !Array.isArray(value) ? (value as Record<string, number>) : {};
@@ -77,4 +98,3 @@ export function priceChanges(before: string, after: string): PriceChange[] {
     .sort()
     .map((name) => ({ name, before: old[name] ?? null, after: next[name] ?? null }));
 }
-export { readPrices };

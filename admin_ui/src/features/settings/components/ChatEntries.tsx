@@ -21,7 +21,7 @@ export function ChatEntries({ label, description, value, error, onChange }: Chat
   const change = (index: number, part: Partial<ChatEntry>) => entries && write(entries.map((one, place) => (place === index ? { ...one, ...part } : one)));
   return (
     <Input.Wrapper label={label} description={description} error={error} labelElement="div">
-      <SegmentedControl my={6} size="xs" aria-label={t("settings.view")} value={entries ? view : "json"} onChange={setView} data={[{ value: "table", label: t("settings.asTable"), disabled: !entries }, { value: "json", label: "JSON" }]} />
+      <SegmentedControl my={6} size="xs" aria-label={t("settings.viewOf", { name: label })} value={entries ? view : "json"} onChange={setView} data={[{ value: "table", label: t("settings.asTable"), disabled: !entries }, { value: "json", label: t("settings.asJson") }]} />
       {view === "json" || !entries ? (
         <Textarea aria-label={label} autosize minRows={4} maxRows={16} styles={{ input: { fontFamily: "var(--mantine-font-family-monospace)" } }} value={value} onChange={(event) => onChange(event.currentTarget.value)} />
       ) : (

@@ -1,57 +1,92 @@
-// Settings: every option of the installation, by topic; only what was changed is saved, all or nothing.
-import { Affix, Alert, Button, Card, Group, Paper, SimpleGrid, Skeleton, Stack, Tabs, Text } from "@mantine/core";
+// Settings: every option of the installation, by topic; only what was changed is saved, all or nothing. Edits stay while topics change.
+import { ActionIcon, Alert, Button, Divider, FileButton, Menu, Skeleton, Stack, Tabs, Text } from "@mantine/core";
 import { useMediaQuery } from "@mantine/hooks";
-import { IconCloudDownload } from "@tabler/icons-react";
-import { useQuery } from "@tanstack/react-query";
-import { useCallback, useMemo, useState } from "react";
+import { IconCloudDownload, IconDots, IconDownload, IconUpload } from "@tabler/icons-react";
+import { useMemo, useState } from "react";
 import { useTranslation } from "react-i18next";
-import { statusQuery } from "@/shared/api/status";
+import type { OptionSpec } from "@/shared/api/types";
 import { EmptyState } from "@/shared/components/EmptyState";
 import { ErrorState } from "@/shared/components/ErrorState";
 import { PageHeader } from "@/shared/components/PageHeader";
 import { SearchInput } from "@/shared/components/SearchInput";
-import { useAction } from "@/shared/hooks/useAction";
+import { downloadText } from "@/shared/format/download";
 import { useErrorText } from "@/shared/hooks/useErrorText";
+import { useNotify } from "@/shared/hooks/useNotify";
 import { useUnsavedGuard } from "@/shared/hooks/useUnsavedGuard";
 import { useUrlState } from "@/shared/hooks/url-state";
-import { checkValue, OPTIONS, type OptionSpec, optionsQuery, saveOptions, specsQuery } from "../api/options";
+import { exportOptions, importOptions } from "../api/edits";
+import type { ColumnKind } from "../api/json-rows";
+import { readPrices } from "../api/options";
 import { ImportPrices } from "../components/ImportPrices";
 import { OptionField } from "../components/OptionField";
+import { SaveBar } from "../components/SaveBar";
+import { SettingsSections } from "../components/SettingsSections";
+import { TestMail } from "../components/TestMail";
+import { UnpricedModels } from "../components/UnpricedModels";
+import { useSettings } from "../components/useSettings";
 
 const DEFAULTS = { tab: "general", keyword: "" };
 const TOPICS = ["general", "prices", "relay", "models", "monitoring", "limits", "credit", "payment", "login", "mail", "security", "logs", "dashboard", "drawing", "sensitive", "system"];
-const isWide = (spec: OptionSpec) => ["prices", "lines"].includes(spec.kind) || spec.kind.startsWith("json");
+const textsOf = (spec: OptionSpec) => [spec.key, spec.label_en, spec.label_zh, spec.help_en, spec.help_zh];
 
 export default function SettingsPage() {
-  const { t } = useTranslation();
+  const { t, i18n } = useTranslation();
   const errorText = useErrorText();
+  const notify = useNotify();
   const phone = useMediaQuery("(max-width: 48em)");
-  const specs = useQuery(specsQuery);
-  const options = useQuery(optionsQuery);
+  const settings = useSettings();
   const [state, setState] = useUrlState(DEFAULTS);
-  const [edits, setEdits] = useState<Record<string, string>>({});
   const [importing, setImporting] = useState(false);
-  const stored = useMemo(() => new Map((options.data ?? []).map((option) => [option.key, option])), [options.data]);
-  const savedOf = (spec: OptionSpec) => (spec.secret ? "" : (stored.get(spec.key)?.value ?? spec.default));
-  const changed = (specs.data ?? []).filter((spec) => edits[spec.key] !== undefined && edits[spec.key] !== savedOf(spec));
-  const wrong = changed.filter((spec) => checkValue(spec, edits[spec.key]!));
-  const valueOf = useCallback((key: string) => edits[key] ?? stored.get(key)?.value ?? specs.data?.find((spec) => spec.key === key)?.default ?? "{}", [edits, stored, specs.data]);
+  const { specs, stored, edits, changed, valueOf } = settings;
   useUnsavedGuard(changed.length > 0);
-  const save = useAction({
-    run: () => saveOptions(changed.map((spec) => ({ key: spec.key, value: edits[spec.key]! }))),
-    done: t("settings.saved"),
-    refresh: [OPTIONS, statusQuery.queryKey, ["pricing"]],
-    onDone: () => setEdits({}),
-  });
+  const nameOf = (spec: OptionSpec) => (i18n.language.startsWith("zh") ? spec.label_zh : spec.label_en);
   const searched = state.keyword.toLowerCase();
-  const matches = (spec: OptionSpec) => [spec.key, spec.help_en, spec.help_zh].some((text) => text.toLowerCase().includes(searched));
-  const shown = (specs.data ?? []).filter((spec) => (searched ? matches(spec) : spec.group === state.tab));
-  const failure = specs.error ?? options.error;
-  if (failure) return <ErrorState error={failure} onRetry={() => { void specs.refetch(); void options.refetch(); }} />;
+  const shown = specs.filter((spec) => (searched ? textsOf(spec).some((text) => text.toLowerCase().includes(searched)) : spec.group === state.tab));
+  const tables = useMemo(() => specs.filter((spec) => spec.kind === "prices" && spec.group === "prices" && spec.key !== "GroupRatio").map((spec) => spec.key), [specs]);
+  const suggest = (kind: ColumnKind): string[] =>
+    kind === "group" ? Object.keys(readPrices(valueOf("GroupRatio"))) : kind === "model" ? [...new Set([...Object.keys(readPrices(valueOf("ModelRatio"))), ...Object.keys(readPrices(valueOf("ModelPrice")))])] : [];
+  const open = async (file: File | null) => {
+    if (!file) return;
+    const found = importOptions(await file.text(), specs, stored);
+    if (!found) return notify.error(new Error(t("settings.file.unknown")));
+    settings.editMany(found);
+    notify.info(t("settings.file.read", { count: Object.keys(found).length }));
+  };
+  if (settings.failure) return <ErrorState error={settings.failure} onRetry={settings.retry} />;
+  const field = (spec: OptionSpec) => (
+    <OptionField
+      key={spec.key}
+      spec={spec}
+      value={spec.secret ? (edits[spec.key]?.value ?? "") : valueOf(spec.key)}
+      saved={settings.savedOf(spec)}
+      version={stored.get(spec.key)?.version ?? ""}
+      isSet={stored.get(spec.key)?.set ?? false}
+      isCleared={edits[spec.key]?.value === null}
+      isConflict={settings.conflicts.includes(spec)}
+      suggest={suggest}
+      tables={tables}
+      onChange={(value) => settings.edit(spec.key, value)}
+      onKeep={() => settings.keep(spec.key)}
+      onTake={() => settings.take(spec.key)}
+    />
+  );
   return (
     <>
       <PageHeader title={t("settings.title")} hint={t("settings.hint")}>
-        {state.tab === "prices" && <Button variant="default" leftSection={<IconCloudDownload size={16} />} disabled={!specs.data || !options.data} onClick={() => setImporting(true)}>{t("settings.import.title")}</Button>}
+        {state.tab === "prices" && !searched && <Button variant="default" leftSection={<IconCloudDownload size={16} />} disabled={!settings.isReady} onClick={() => setImporting(true)}>{t("settings.import.title")}</Button>}
+        <FileButton accept="application/json,.json" onChange={(file) => void open(file)}>
+          {({ onClick }) => (
+            <Menu position="bottom-end" shadow="md">
+              <Menu.Target>
+                <ActionIcon variant="default" size={36} aria-label={t("shared.action.more")} disabled={!settings.isReady}><IconDots size={18} /></ActionIcon>
+              </Menu.Target>
+              <Menu.Dropdown>
+                <Menu.Item leftSection={<IconDownload size={16} />} onClick={() => downloadText("settings.json", exportOptions(specs, stored), "application/json")}>{t("settings.file.export")}</Menu.Item>
+                <Menu.Item leftSection={<IconUpload size={16} />} onClick={onClick}>{t("settings.file.import")}</Menu.Item>
+              </Menu.Dropdown>
+            </Menu>
+          )}
+        </FileButton>
         <SearchInput label={t("settings.search")} value={state.keyword} onChange={(keyword) => setState({ keyword })} />
       </PageHeader>
       <Tabs value={searched ? null : state.tab} onChange={(tab) => setState({ tab: tab ?? "general", keyword: "" })} orientation={phone ? "horizontal" : "vertical"} keepMounted={false} variant="pills">
@@ -66,38 +101,27 @@ export default function SettingsPage() {
           })}
         </Tabs.List>
         <Stack style={{ flex: 1, minWidth: 0 }} pb={90}>
-          {save.error && <Alert color="red" role="alert">{errorText(save.error)}</Alert>}
-          {!specs.data || !options.data ? (
+          {settings.saveError && <Alert color="red" role="alert">{errorText(settings.saveError)}</Alert>}
+          {!settings.isReady ? (
             <Skeleton h={360} />
           ) : shown.length === 0 ? (
-            <EmptyState message={t("settings.noMatch")} />
+            <EmptyState message={t("settings.noMatch")} hint={t("settings.noMatchHint")} action={<Button variant="default" onClick={() => setState({ keyword: "" })}>{t("settings.showAll")}</Button>} />
           ) : (
-            <Card withBorder>
-              <SimpleGrid cols={{ base: 1, lg: 2 }} spacing="lg" verticalSpacing="lg">
-                {shown.filter((spec) => !isWide(spec)).map((spec) => (
-                  <OptionField key={spec.key} spec={spec} value={edits[spec.key] ?? savedOf(spec)} saved={savedOf(spec)} isSet={stored.get(spec.key)?.set ?? false} onChange={(value) => setEdits((previous) => ({ ...previous, [spec.key]: value }))} />
-                ))}
-              </SimpleGrid>
-              <Stack gap="lg" mt={shown.some((spec) => !isWide(spec)) && shown.some(isWide) ? "lg" : 0}>
-                {shown.filter(isWide).map((spec) => (
-                  <OptionField key={spec.key} spec={spec} value={edits[spec.key] ?? savedOf(spec)} saved={savedOf(spec)} isSet={false} onChange={(value) => setEdits((previous) => ({ ...previous, [spec.key]: value }))} />
-                ))}
-              </Stack>
-            </Card>
+            <>
+              {state.tab === "prices" && !searched && <UnpricedModels own={valueOf} onApply={settings.editMany} />}
+              <SettingsSections
+                specs={shown}
+                titled={!searched}
+                field={field}
+                after={() => state.tab === "mail" && !searched && <><Divider /><TestMail isChanged={changed.some((spec) => spec.group === "mail")} /></>}
+              />
+            </>
           )}
         </Stack>
       </Tabs>
-      {importing && <ImportPrices own={valueOf} onApply={(changes) => setEdits((previous) => ({ ...previous, ...changes }))} onClose={() => setImporting(false)} />}
+      {importing && <ImportPrices own={valueOf} onApply={settings.editMany} onClose={() => setImporting(false)} />}
       {changed.length > 0 && (
-        <Affix position={{ bottom: 16, right: 16 }}>
-          <Paper shadow="lg" withBorder p="sm">
-            <Group gap="sm">
-              <Text size="sm">{wrong.length ? t("settings.mend", { keys: wrong.map((spec) => spec.key).join(", ") }) : t("settings.unsaved", { count: changed.length })}</Text>
-              <Button variant="default" size="sm" onClick={() => setEdits({})}>{t("settings.discard")}</Button>
-              <Button size="sm" disabled={wrong.length > 0} loading={save.isPending} onClick={() => save.mutate()}>{t("shared.action.save")}</Button>
-            </Group>
-          </Paper>
-        </Affix>
+        <SaveBar changed={changed.length} wrong={settings.wrong.map(nameOf)} conflicts={settings.conflicts.map(nameOf)} isSaving={settings.isSaving} onDiscard={settings.discard} onSave={settings.save} />
       )}
     </>
   );
