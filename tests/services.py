@@ -17,6 +17,16 @@ from pathlib import Path
 import pytest
 
 START_S = 60  # longest wait for a server
+ROOM_BYTES = 2 * 1024**3  # of files that a run may have at once: its servers' and those of the tests
+
+
+def _temporary() -> str:
+    """In memory where there is room: a fresh database waits for the disk ten times as long as it computes."""
+    memory = Path("/dev/shm")
+    return str(memory) if memory.is_dir() and shutil.disk_usage(memory).free > ROOM_BYTES else "/tmp"
+
+
+TEMPORARY = _temporary()
 
 
 def free_port() -> int:
@@ -50,7 +60,7 @@ def _plain_user(folder: Path) -> dict[str, object]:
 
 @contextmanager
 def _folder(prefix: str) -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True, dir="/tmp") as name:
+    with tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True, dir=TEMPORARY) as name:
         yield Path(name)
 
 
@@ -165,12 +175,12 @@ def new_postgres(server: str, name: str) -> str:
     """A fresh database; returns its SQL_DSN."""
     psql = find_binary("psql")
     deadline = time.monotonic() + START_S
-    for statement in (f'DROP DATABASE IF EXISTS "{name}"', f'CREATE DATABASE "{name}"'):
-        command = [psql, f"{server}/postgres", "-qc", statement]
-        while (done := subprocess.run(command, capture_output=True, text=True)).returncode:
-            # it listens before it answers, and a connection that was just closed may still count
-            assert time.monotonic() < deadline, done.stderr
-            time.sleep(0.1)
+    drop, create = f'DROP DATABASE IF EXISTS "{name}"', f'CREATE DATABASE "{name}"'
+    command = [psql, f"{server}/postgres", "-v", "ON_ERROR_STOP=1", "-qc", drop, "-c", create]
+    while (done := subprocess.run(command, capture_output=True, text=True)).returncode:
+        # it listens before it answers, and a connection that was just closed may still count
+        assert time.monotonic() < deadline, done.stderr
+        time.sleep(0.1)
     return f"{server}/{name}"
 
 

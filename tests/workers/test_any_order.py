@@ -18,6 +18,7 @@ from schema.ledger.signals import balance_changed
 from schema.tables import Token, User
 from schema.usage import write_record
 from tests.schema.ledger.books import PARTITIONS, Books, make_record, open_books
+from tests.services import TEMPORARY
 from tests.workers.settling import find_drifts, make_settler
 from workers.reap import reap
 from workers.store import CursorMoved
@@ -36,7 +37,7 @@ class Model(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.loop = asyncio.new_event_loop()
-        self.folder = tempfile.TemporaryDirectory(dir="/tmp")
+        self.folder = tempfile.TemporaryDirectory(dir=TEMPORARY)
         self.opened = open_books(Path(self.folder.name), self.valkey)
         self.books: Books = self.do(self.opened.__aenter__())
         for user in USERS:
