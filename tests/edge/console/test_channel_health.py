@@ -42,7 +42,7 @@ async def put(redis, minute, node, *cells):
 
 @pytest.fixture
 async def busy(console):
-    """Channel 1 bad, channel 2 good, over the last ten minutes, on two edges."""
+    """Channel 1 bad, channel 2 good, over the last ten whole minutes, on two edges; a minute that has just begun is in no window."""
     figures._cache.clear()
     usual._until = 0.0
     async with console.visitor() as http:
@@ -54,7 +54,7 @@ async def busy(console):
         one = await make(http, Nowhere, name="one", models="m,n")
         two = await make(http, Nowhere, name="two")
         redis = console.services.redis
-        minute = int(time.time()) // 60
+        minute = int(time.time()) // 60 - 1
         for back in range(10):
             await put(
                 redis, minute - back, "a", (one, "m", cell(4, 2, errors={"server": 2}, quota=10)), (two, "m", cell(10))
