@@ -41,7 +41,7 @@ async def cached(_: asyncio.StreamReader, writer: asyncio.StreamWriter, __: byte
 
 
 class Newcomer:
-    """A running gateway and its root account, signed in."""
+    """A running gateway that root has set up, who is signed in. Each test counts what it called itself."""
 
     def __init__(self, folder: Path, process: subprocess.Popen[bytes], port: int, upstream: Upstream) -> None:
         self.folder, self.process, self.upstream = folder, process, upstream
@@ -49,14 +49,44 @@ class Newcomer:
         self.http = httpx.AsyncClient(base_url=self.address, trust_env=False, timeout=60)
         every_time_anew = httpx.Limits(max_keepalive_connections=0)
         self.fresh = httpx.AsyncClient(base_url=self.address, trust_env=False, timeout=60, limits=every_time_anew)
-        self.key = ""  # of root's token
-        self.ids: dict[str, int] = {}
+        self.key = ""  # of root's own token
         self.secrets = [PASSWORD, CHANNEL_KEY]
 
     async def ask(self, method: str, path: str, body: Any = None) -> Any:
         answer = await self.http.request(method, path, json=body)
         assert answer.status_code == 200 and answer.json()["success"], f"{path}: {answer.text}"
         return answer.json().get("data")
+
+    async def set_up(self) -> None:
+        """The wizard, the prices, a channel and a token."""
+        assert (await self.http.get("/api/setup")).json()["data"]["status"] is False
+        early = await self.call("x" * 48)
+        assert early.status_code in (401, 503), "no call before the set-up"
+        account = {"username": "root", "password": PASSWORD}
+        await self.ask("POST", "/api/setup", {**account, "confirmPassword": PASSWORD})
+        root = await self.ask("POST", "/api/user/login", account)
+        self.http.headers["New-Api-User"] = str(root["id"])
+        for option in (
+            {"key": "ModelRatio", "value": '{"gpt-4o-mini":0.075,"cached":0.075}'},
+            {"key": "CompletionRatio", "value": '{"gpt-4o-mini":4,"cached":4}'},
+            {"key": "CacheRatio", "value": '{"cached":0.9}'},
+        ):
+            await self.ask("PUT", "/api/option/", option)
+        channel = {
+            "type": 1, "name": "mine", "key": CHANNEL_KEY, "base_url": f"http://127.0.0.1:{self.upstream.port}",
+            "models": "gpt-4o-mini,cached,stream", "group": "default", "setting": '{"cache_ratio":0.5}',
+        }  # fmt: skip
+        await self.ask("POST", "/api/channel/", channel)
+
+    async def new_token(self, name: str, **more: Any) -> dict[str, Any]:
+        made: dict[str, Any] = await self.ask("POST", "/api/token/", {"name": name, "unlimited_quota": True, **more})
+        self.secrets.append(made["key"])
+        return made
+
+    async def channel(self) -> dict[str, Any]:
+        """The only one, as the list shows it."""
+        (listed,) = (await self.http.get("/api/channel/?envelope=1")).json()["data"]["items"]
+        return dict(listed)
 
     async def call(
         self, key: str, *, model: str = "gpt-4o-mini", http: httpx.AsyncClient | None = None
@@ -106,6 +136,8 @@ async def newcomer(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ne
                 return f"MedusaXD API is ready: http://127.0.0.1:{port}\n" in (folder / "log").read_text()
 
             await until(told, "the address is not printed")
+            await found.set_up()
+            found.key = (await found.new_token("own"))["key"]
             yield found
     finally:
         await found.http.aclose()
@@ -119,32 +151,8 @@ async def newcomer(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ne
 
 
 async def test_twenty_calls_and_one_of_another_dialect(newcomer: Newcomer):
-    http = newcomer.http
-    assert (await http.get("/api/setup")).json()["data"]["status"] is False
-    early = await newcomer.call("x" * 48)
-    assert early.status_code in (401, 503), "no call before the set-up"
-    account = {"username": "root", "password": PASSWORD}
-    await newcomer.ask("POST", "/api/setup", {**account, "confirmPassword": PASSWORD})
-    root = await newcomer.ask("POST", "/api/user/login", account)
-    http.headers["New-Api-User"] = str(root["id"])
-
-    for option in (
-        {"key": "ModelRatio", "value": '{"gpt-4o-mini":0.075,"cached":0.075}'},
-        {"key": "CompletionRatio", "value": '{"gpt-4o-mini":4,"cached":4}'},
-        {"key": "CacheRatio", "value": '{"cached":0.9}'},
-    ):
-        await newcomer.ask("PUT", "/api/option/", option)
-    channel = {
-        "type": 1, "name": "mine", "key": CHANNEL_KEY, "base_url": f"http://127.0.0.1:{newcomer.upstream.port}",
-        "models": "gpt-4o-mini,cached,stream", "group": "default", "setting": '{"cache_ratio":0.5}',
-    }  # fmt: skip
-    await newcomer.ask("POST", "/api/channel/", channel)
-    made = await newcomer.ask(
-        "POST", "/api/token/", {"name": "first", "remain_quota": 100_000, "unlimited_quota": False}
-    )
-    newcomer.key, newcomer.ids["token"] = made["key"], made["id"]
-    newcomer.secrets.append(made["key"])
-    before = await newcomer.ask("GET", "/api/user/self")
+    http, made = newcomer.http, await newcomer.new_token("first", remain_quota=100_000, unlimited_quota=False)
+    before, charged_before = await newcomer.ask("GET", "/api/user/self"), (await newcomer.channel())["used_quota"]
     for number in range(20):  # at once: channel, price and token serve as soon as they are made
         answer = await newcomer.call(made["key"])
         assert answer.status_code == 200, f"{number}: {answer.text}"
@@ -164,16 +172,14 @@ async def test_twenty_calls_and_one_of_another_dialect(newcomer: Newcomer):
     assert before["quota"] - after["quota"] == after["used_quota"] - before["used_quota"] == 21 * CHARGE
     token = await newcomer.ask("GET", f"/api/token/{made['id']}")
     assert (token["remain_quota"], token["used_quota"]) == (100_000 - 21 * CHARGE, 21 * CHARGE)
-    rows = (await http.get("/api/log/self?p=0&page_size=100&type=2")).json()["data"]
+    rows = (await http.get("/api/log/self?p=0&page_size=100&type=2&token_name=first")).json()["data"]
     rows = rows["items"] if isinstance(rows, dict) else rows
     assert [row["quota"] for row in rows] == [CHARGE] * 21
     assert {(row["prompt_tokens"], row["completion_tokens"], row["token_name"]) for row in rows} == {
         (1000, 500, "first")
     }
-    (listed,) = (await http.get("/api/channel/?envelope=1")).json()["data"]["items"]
-    assert listed["used_quota"] == 21 * CHARGE
-    newcomer.ids["channel"] = listed["id"]
-    stat = await newcomer.ask("GET", "/api/log/self/stat?type=2")
+    assert (await newcomer.channel())["used_quota"] - charged_before == 21 * CHARGE
+    stat = await newcomer.ask("GET", "/api/log/self/stat?type=2&token_name=first")
     assert stat["quota"] == 21 * CHARGE
     key = {"authorization": f"Bearer sk-{made['key']}"}
     bill = (await http.get("/v1/dashboard/billing/usage", headers=key)).json()
@@ -245,12 +251,14 @@ async def test_changes_act_on_every_process_within_two_seconds(newcomer: Newcome
     def manage(action: str) -> Change:
         return lambda: newcomer.ask("POST", "/api/user/manage", {"id": user_id, "username": "ann", "action": action})
 
+    made, channel_id = await newcomer.new_token("switched"), (await newcomer.channel())["id"]
+
     def token(status: int) -> Change:
-        body = {"id": newcomer.ids["token"], "status": status}
+        body = {"id": made["id"], "status": status}
         return lambda: newcomer.ask("PUT", "/api/token/?status_only=true", body)
 
     def channel(status: int) -> Change:
-        return lambda: newcomer.ask("PUT", "/api/channel/", {"id": newcomer.ids["channel"], "status": status})
+        return lambda: newcomer.ask("PUT", "/api/channel/", {"id": channel_id, "status": status})
 
     def ratios(table: str) -> Change:
         return lambda: newcomer.ask("PUT", "/api/option/", {"key": "ModelRatio", "value": table})
@@ -258,7 +266,7 @@ async def test_changes_act_on_every_process_within_two_seconds(newcomer: Newcome
     priced, unpriced = '{"gpt-4o-mini":0.075,"cached":0.075}', '{"cached":0.075}'
     for key, there, back in (
         (hers["key"], (manage("disable"), 403), (manage("enable"), 200)),
-        (newcomer.key, (token(2), 401), (token(1), 200)),
+        (made["key"], (token(2), 401), (token(1), 200)),
         (newcomer.key, (channel(2), 503), (channel(1), 200)),
         (newcomer.key, (ratios(unpriced), 500), (ratios(priced), 200)),
     ):
