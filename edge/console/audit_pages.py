@@ -37,13 +37,21 @@ class AuditPage(Struct):
 
 
 async def list_audit(services: Services, request: Request, actor: Actor) -> Response:
-    """One page of changes, the newest first; by actor, action, or `target` (`channel:7`)."""
+    """One page of changes, the newest first; by actor (id or name), `action` (`channel.update`, or `channel.` for all of
+    them), `target` (`channel:7`), and the time in Unix s."""
     page = read_page(Family.USERS, p=query(request, "p"), size=query(request, "page_size"))
     where: list[Any] = []
     if actor_id := read_int(query(request, "actor_id")):
         where.append(AuditEntry.actor_id == actor_id)
+    if name := query(request, "actor"):
+        where.append(AuditEntry.actor == name)
     if action := query(request, "action"):
-        where.append(AuditEntry.action == action)
+        whole = AuditEntry.action.startswith(action, autoescape=True)
+        where.append(whole if action.endswith(".") else AuditEntry.action == action)
+    if start_s := read_int(query(request, "start_timestamp")):
+        where.append(AuditEntry.at_ms >= start_s * 1000)
+    if end_s := read_int(query(request, "end_timestamp")):
+        where.append(AuditEntry.at_ms < (end_s + 1) * 1000)
     subject, _, subject_id = query(request, "target").partition(":")
     if subject:
         where.append(AuditEntry.subject == subject)
@@ -75,6 +83,6 @@ ROUTES = (
         Role.ROOT,
         AuditPage,
         list_audit,
-        query=("p", "page_size", "actor_id:integer", "action", "target"),
+        query=("p", "page_size", "actor_id:integer", "actor", "action", "target", "start_timestamp", "end_timestamp"),
     ),
 )

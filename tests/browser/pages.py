@@ -8,4 +8,6 @@ USER_PAGES = (
 ADMIN_PAGES = (
     "/console/health", "/console/health/4", "/console/channels", "/console/users", "/console/redemptions",
 )  # fmt: skip
-ROOT_PAGES = ("/console/operations", "/console/settings")
+ROOT_PAGES = (
+    "/console/operations", "/console/operations?tab=audit", "/console/settings", "/console/settings?tab=prices",
+)  # fmt: skip

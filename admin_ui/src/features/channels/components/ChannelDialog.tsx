@@ -151,7 +151,7 @@ function ChannelEditor({ id, initial, title, onClose }: { id: number | undefined
                 </Button>
               </Group>
               <Group gap="xs" align="flex-end" wrap="nowrap">
-                <TextInput style={{ flex: 1 }} label={t("channels.field.custom")} placeholder="model-a, model-b" value={custom} onChange={(event) => setCustom(event.currentTarget.value)} />
+                <TextInput style={{ flex: 1 }} label={t("channels.field.custom")} placeholder={t("channels.field.customExample")} value={custom} onChange={(event) => setCustom(event.currentTarget.value)} />
                 <Button variant="default" disabled={!custom.trim()} onClick={addCustom}>
                   {t("channels.models.add")}
                 </Button>

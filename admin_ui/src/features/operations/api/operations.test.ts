@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import type { Job } from "@/shared/api/types";
-import { byTrouble, lastReconciliation, readSchedule, stateOf, writeFacts } from "./operations";
+import type { AuditEntry, Job } from "@/shared/api/types";
+import { auditRows, byTrouble, differencesOf, lastReconciliation, readSchedule, stateOf, writeFacts } from "./operations";
 
 const job = (name: string, more: Partial<Job> = {}): Job => ({ name, schedule: "", may_run_now: true, timeout_s: 60, next_at: 0, started_at: 0, seconds: null, ok: null, error: "", result: "", node: "", runs: 0, failures: 0, ...more });
 
@@ -31,4 +31,13 @@ describe("jobs", () => {
 
 it("writes the facts of an audit entry in one line", () => {
   expect(writeFacts({ role: 10, members: ["quota"], note: "x", gone: null })).toBe('role: 10, members: ["quota"], note: x, gone: ');
+});
+
+describe("a change", () => {
+  it("is told member by member", () => expect(differencesOf({ before: { a: 1, gone: 2 }, after: { a: 3, fresh: 4 } })).toEqual([{ member: "a", before: 1, after: 3 }, { member: "fresh", before: undefined, after: 4 }, { member: "gone", before: 2, after: undefined }]));
+  it.each([["3", "5"], [null, { a: 1 }], [[1], [2]]])("%o to %o is one value", (before, after) => expect(differencesOf({ before, after })).toBeNull());
+  it("fills a row of a spreadsheet", () => {
+    const entry = { id: 1, at: 0, actor_id: 2, actor: "grace", action: "option.write", target: "option:x", before: { a: 1 }, after: { a: 2 }, detail: {}, ip: "::1" } as AuditEntry;
+    expect(auditRows([entry])[1]).toEqual(["1970-01-01T00:00:00.000Z", 2, "grace", "option.write", "option:x", '{"a":1}', '{"a":2}', "", "::1"]);
+  });
 });

@@ -32,7 +32,7 @@ export function NoticeCard({ self }: { self: User }) {
         <Stack gap="sm">
           {save.error && <Alert color="red" role="alert" p="xs">{errorText(save.error)}</Alert>}
           <QuotaInput label={t("personal.threshold")} value={form.values.quota_warning_threshold} min={1} onChange={(units) => form.setFieldValue("quota_warning_threshold", units)} />
-          <SegmentedControl aria-label={t("personal.way")} value={form.values.notify_type} onChange={(value) => form.setFieldValue("notify_type", value as "email" | "webhook")} data={[{ value: "email", label: t("personal.byMail") }, { value: "webhook", label: "Webhook" }]} />
+          <SegmentedControl aria-label={t("personal.way")} value={form.values.notify_type} onChange={(value) => form.setFieldValue("notify_type", value as "email" | "webhook")} data={[{ value: "email", label: t("personal.byMail") }, { value: "webhook", label: t("personal.byWebhook") }]} />
           {form.values.notify_type === "webhook" ? (
             <>
               <TextInput label={t("personal.webhookUrl")} placeholder="https://" {...form.getInputProps("webhook_url")} />
