@@ -17,16 +17,13 @@ from sqlalchemy import URL, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from medusa.cannot_start import CannotStart
 from schema.ledger.server import find_eviction, refuse_eviction
 from schema.redis_client import close_client, open_client, servers_of
 from schema.redis_cluster import is_cluster, read_cluster_url
 
 PATIENCE_S = 45.0  # containers start in any order
 _MYSQL_UNREACHABLE = frozenset({2002, 2003, 2006, 2013})  # Source: MySQL client error numbers
-
-
-class CannotStart(Exception):
-    """One sentence for the operator; never holds a password."""
 
 
 def check_folder(data_dir: str) -> None:

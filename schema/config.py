@@ -9,7 +9,6 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from schema.database import DsnError, parse_dsn
 from schema.redis_cluster import is_cluster, read_cluster_url
 
 _TRUE = frozenset({"1", "t", "T", "true", "TRUE", "True"})
@@ -311,8 +310,11 @@ IGNORED = frozenset(
 )
 
 
-def read_config(environ: Mapping[str, str]) -> Config:
-    """Raises ConfigError with every mistake at once. Opens nothing, creates nothing."""
+def read_config(environ: Mapping[str, str], *, checked: bool = False) -> Config:
+    """Raises ConfigError with every mistake at once. Opens nothing, creates nothing.
+
+    `checked`: whoever started this process has read the same environment and found no mistake.
+    """
     problems: list[str] = []
     values: dict[str, Any] = {}
     types = {field.name: field.type for field in msgspec.structs.fields(Config)}
@@ -327,7 +329,8 @@ def read_config(environ: Mapping[str, str]) -> Config:
                 problems.append(f"{name}: {error}")
             break
     config = Config(**values)
-    problems += _check(config)
+    if not checked:
+        problems += _check(config)
     if problems:
         raise ConfigError(problems)
     return config
@@ -379,13 +382,7 @@ _READERS: dict[Any, Callable[[str], Any]] = {
 
 
 def _check(config: Config) -> list[str]:
-    problems: list[str] = []
-    for name, dsn in (("SQL_DSN", config.sql_dsn), ("LOG_SQL_DSN", config.log_sql_dsn)):
-        try:
-            parse_dsn(dsn, config.sqlite_file)
-        except DsnError as error:
-            problems.append(f"{name}: {error}")
-    problems += _check_redis(config)
+    problems = _check_databases(config) + _check_redis(config)
     if config.session_secret == "random_string":  # noqa: S105  # the placeholder of the predecessors' example
         problems.append("SESSION_SECRET: `random_string` is the text of an example; choose a secret of your own")
     if config.user_content_request_proxy and not config.user_content_request_proxy.startswith(_PROXIES):
@@ -397,6 +394,21 @@ def _check(config: Config) -> list[str]:
             problems.append(f"TRUSTED_PROXIES: {block} is not an address or a CIDR block")
     if config.sql_max_open_conns < config.sql_max_idle_conns and config.sql_max_idle_conns != 10:
         problems.append("SQL_MAX_OPEN_CONNS: is less than SQL_MAX_IDLE_CONNS")
+    return problems
+
+
+def _check_databases(config: Config) -> list[str]:
+    given = {"SQL_DSN": config.sql_dsn, "LOG_SQL_DSN": config.log_sql_dsn}
+    if not any(given.values()):
+        return []
+    from schema.database import DsnError, parse_dsn  # brings SQLAlchemy, 20 MB, which not every process needs
+
+    problems = []
+    for name, dsn in given.items():
+        try:
+            parse_dsn(dsn, config.sqlite_file)
+        except DsnError as error:
+            problems.append(f"{name}: {error}")
     return problems
 
 

@@ -9,7 +9,6 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from msgspec import Struct
-from redis.crc import key_slot
 
 SCHEMES = {"redis+cluster://": "redis", "rediss+cluster://": "rediss"}
 SLOTS = 16_384
@@ -115,6 +114,10 @@ def read_slots(answer: Iterable[Any], asked: str) -> list[Address | None]:
 
 
 def _slot(key: Any) -> int:
+    from redis.crc import (
+        key_slot,  # brings all of redis-py, 10 MB, which a process that only reads addresses never needs
+    )
+
     return int(key_slot(key if isinstance(key, bytes) else _text(key).encode()))
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from medusa.preflight import CannotStart
+from medusa.cannot_start import CannotStart
 
 FORMAT = 1
 MANIFEST, RECORDS = "manifest.json", "usage.jsonl"

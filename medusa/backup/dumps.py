@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sqlalchemy import URL
 
-from medusa.preflight import CannotStart
+from medusa.cannot_start import CannotStart
 
 TOOLS = {  # engine -> (tools that dump, tools that load)
     "postgresql": (("pg_dump",), ("pg_restore",)),

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from medusa.preflight import CannotStart
+from medusa.cannot_start import CannotStart
 from schema.ledger.keys import PARTITIONS, PREFIX, Keys
 from schema.tables import SettleCursor
 

@@ -9,8 +9,9 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
+from medusa.cannot_start import CannotStart
 from medusa.child import Child
-from medusa.preflight import CannotStart, check_redis, lock_folder
+from medusa.preflight import check_redis, lock_folder
 from medusa.valkey import find_socket, valkey_command, wait_for_valkey
 from schema.config import Config
 from schema.ledger.keys import WORKERS

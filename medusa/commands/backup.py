@@ -12,8 +12,9 @@ from sqlalchemy.exc import DBAPIError
 
 from medusa.backup import archive, dumps, records
 from medusa.backup.redis_access import open_redis
+from medusa.cannot_start import CannotStart
 from medusa.commands.database import load_config
-from medusa.preflight import CannotStart, check_folder
+from medusa.preflight import check_folder
 from schema.config import Config
 from schema.database import Engine, make_engine, parse_dsn
 

@@ -15,7 +15,7 @@ def register(app: typer.Typer) -> None:
 
 def up(port: int = typer.Option(0, help="Listening port; the variable PORT wins.")) -> None:
     """Migrate the database and run edge, worker and, without REDIS_CONN_STRING, an embedded Valkey."""
-    from medusa import supervisor  # loads SQLAlchemy and Redis: other commands should not wait for that
+    from medusa.prepare import prepare  # loads SQLAlchemy and Redis: other commands should not wait for that
 
     if sys.platform == "win32":
         typer.echo("medusa: Windows is not supported; use WSL or a container.", err=True)
@@ -29,4 +29,4 @@ def up(port: int = typer.Option(0, help="Listening port; the variable PORT wins.
         for problem in error.problems:
             typer.echo(f"medusa: {problem}", err=True)
         raise typer.Exit(2) from None
-    raise typer.Exit(supervisor.run(config))
+    raise typer.Exit(prepare(config))

@@ -12,8 +12,8 @@ import pytest
 from sqlalchemy import update
 
 from medusa.backup import archive, records
+from medusa.cannot_start import CannotStart
 from medusa.commands.backup import _backup, _restore
-from medusa.preflight import CannotStart
 from schema.config import read_config
 from schema.ledger.keys import WORKERS
 from schema.tables import Log, User

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from medusa.preflight import CannotStart, check_database, check_redis
+from medusa.cannot_start import CannotStart
+from medusa.preflight import check_database, check_redis
 from schema.database import make_engine, parse_dsn
 from schema.migrate import migrate
 from tests.crash.processes import WorkerProcess

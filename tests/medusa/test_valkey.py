@@ -6,8 +6,9 @@ import stat
 import pytest
 from redis.asyncio import Redis
 
+from medusa.cannot_start import CannotStart
 from medusa.child import Child
-from medusa.preflight import CannotStart, lock_folder
+from medusa.preflight import lock_folder
 from medusa.valkey import find_socket, valkey_command, wait_for_valkey
 
 

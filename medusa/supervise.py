@@ -1,0 +1,20 @@
+"""`python -m medusa.supervise LOCK`: the program that `medusa up` becomes. LOCK: descriptor of the lock on the data folder."""
+
+import os
+import sys
+
+from schema.left_out import leave_out
+
+leave_out()
+
+from medusa.supervisor import run  # noqa: E402
+from schema.config import read_config  # noqa: E402
+
+
+def main() -> None:
+    os.set_inheritable(int(sys.argv[1]), False)  # no child keeps the lock when we are gone
+    sys.exit(run(read_config(os.environ, checked=True)))
+
+
+if __name__ == "__main__":
+    main()
