@@ -1,6 +1,10 @@
 """`python -m edge`."""
 
-from edge.main import main
+from schema.left_out import leave_out
+
+leave_out()
+
+from edge.main import main  # noqa: E402
 
 if __name__ == "__main__":
     main()

@@ -1,5 +1,6 @@
 """Which network addresses and URLs a request may go to when a stranger named it. Pure rules; nothing is resolved here."""
 
+from collections.abc import Container
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 from urllib.parse import urlsplit
 
@@ -46,11 +47,14 @@ class Target(Struct, frozen=True):
     port: int
 
 
+ANY_PORT = range(1, 65_536)  # as a set it would take 5 MB
+
+
 class UrlRules(Struct, frozen=True):
     """What a stranger's URL may look like."""
 
     http: bool = False  # https only, unless the operator opens it
-    ports: frozenset[int] = frozenset({80, 443, 8080, 8443})
+    ports: Container[int] = frozenset({80, 443, 8080, 8443})
     private: bool = False  # True for tests and for operators who fetch from their own network
     url_chars_max: int = 8192
 

@@ -1,5 +1,10 @@
 """`python -m workers`."""
 
-from workers.main import main
+from schema.left_out import leave_out
 
-main()
+leave_out()
+
+from workers.main import main  # noqa: E402
+
+if __name__ == "__main__":
+    main()

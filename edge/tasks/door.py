@@ -17,7 +17,7 @@ from edge.tasks.live import delete_video, fetch_seed, send_content
 from edge.tasks.results import fetch_task, list_newest, list_tasks
 from edge.tasks.routes import TaskPlace
 from edge.tasks.submit import submit_task
-from schema.addresses import UrlRules
+from schema.addresses import ANY_PORT, UrlRules
 from schema.database import Engine
 from schema.dialects.registry import get_dialect
 from schema.guarded_fetch import GuardedFetcher
@@ -28,7 +28,6 @@ from schema.tasks.wire import TaskWire
 
 log = structlog.get_logger(__name__)
 
-_ANY_PORT = frozenset(range(1, 65536))
 _PLAIN = {
     "submit": submit_task, "fetch": fetch_task, "list": list_tasks, "many": list_newest, "seed": fetch_seed,
     "callback": take_callback, "notify": take_notice, "delete": delete_video,
@@ -46,7 +45,7 @@ class Tasks:
         self.wire = TaskWire()
         self.rng = Random()
         self._strict = GuardedFetcher(UrlRules(http=True))
-        self._own = GuardedFetcher(UrlRules(http=True, ports=_ANY_PORT, private=True))
+        self._own = GuardedFetcher(UrlRules(http=True, ports=ANY_PORT, private=True))
         self.encode = msgspec.json.Encoder().encode
 
     def books(self, options: Options) -> Books:

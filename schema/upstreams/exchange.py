@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import httpx
 from msgspec import Struct
 
-from schema.addresses import UrlRefused, UrlRules
+from schema.addresses import ANY_PORT, UrlRefused, UrlRules
 from schema.dialects import neutral
 from schema.dialects.errors import BadAnswer, DialectError
 from schema.dialects.providers.base import Call, KeyFormatError, NeedsFiles, Outgoing
@@ -16,7 +16,6 @@ from schema.upstreams.account import Account
 
 ANSWER_BYTES_MAX = 4 << 20
 STEPS_MAX = 20
-_ANY_PORT = frozenset(range(1, 65536))
 
 
 class Failed(Exception):
@@ -54,7 +53,7 @@ async def open_client(account: Account, *, private: bool, timeout_s: float) -> A
         except (ValueError, ImportError):
             raise Failed(0, _error("The channel's proxy cannot be used.", "bad_proxy"), local=True) from None
     else:
-        client = guarded_client(UrlRules(http=True, ports=_ANY_PORT, private=private), timeout)
+        client = guarded_client(UrlRules(http=True, ports=ANY_PORT, private=private), timeout)
     async with client:
         yield client
 

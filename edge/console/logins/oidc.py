@@ -10,14 +10,11 @@ from typing import Any
 
 import httpx
 import msgspec
-from joserfc import jws
-from joserfc.errors import JoseError
-from joserfc.jwk import KeySet
 from msgspec import Struct
 
 from edge.console.envelope import Refusal
 from edge.services import Services
-from schema.addresses import UrlRefused, UrlRules, check_addresses, read_target
+from schema.addresses import ANY_PORT, UrlRefused, UrlRules, check_addresses, read_target
 from schema.guarded_fetch import resolve
 
 TIMEOUT_S = 5.0
@@ -64,7 +61,7 @@ async def check_address(services: Services, url: str) -> None:
     private = services.snapshots.current.options.oidc_allow_private
     try:
         if private:
-            rules = UrlRules(http=True, private=True, ports=frozenset(range(1, 65_536)))
+            rules = UrlRules(http=True, private=True, ports=ANY_PORT)
         else:
             rules = UrlRules()
         target = read_target(url, rules)
@@ -100,6 +97,8 @@ async def find_endpoints(services: Services) -> Endpoints:
 
 async def check_id_token(services: Services, where: Endpoints, text: object, nonce: str) -> str:
     """The subject of an id token that belongs to this sign-in. Raises Refusal."""
+    from joserfc.errors import JoseError  # loaded here, as in `_verify`: 2 MB that only OpenID Connect needs
+
     refused = Refusal("id_token_wrong", "The provider's id token is not valid for this sign-in.")
     if not isinstance(text, str):
         raise Refusal("id_token_missing", "The provider sent no id token.")
@@ -130,6 +129,10 @@ def _number(claims: dict[str, Any], name: str) -> float:
 
 
 async def _verify(services: Services, where: Endpoints, text: str) -> dict[str, Any]:
+    from joserfc import jws
+    from joserfc.errors import JoseError
+    from joserfc.jwk import KeySet
+
     if not where.keys:
         return msgspec.json.decode(jws.extract_compact(text.encode()).payload, type=dict[str, Any])
     keys = await _document(services, where.keys)

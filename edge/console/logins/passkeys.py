@@ -2,6 +2,8 @@
 
 The address of the gateway comes from the settings, never from the Host header; a challenge belongs to one browser and
 counts once. A passkey asks its owner for a finger or a PIN, so it stands for both steps of a sign-in.
+
+`webauthn` is loaded where it is used: with what it brings it takes 9 MB of every edge, and few gateways use it often.
 """
 
 import hashlib
@@ -10,18 +12,9 @@ import time
 from typing import Any
 from urllib.parse import urlsplit
 
-import webauthn
 from blacksheep import Content, Request, Response
 from msgspec import Struct
 from sqlalchemy import delete, func, insert, select, update
-from webauthn.helpers import base64url_to_bytes, bytes_to_base64url
-from webauthn.helpers.exceptions import WebAuthnException
-from webauthn.helpers.structs import (
-    AuthenticatorSelectionCriteria,
-    PublicKeyCredentialDescriptor,
-    ResidentKeyRequirement,
-    UserVerificationRequirement,
-)
 
 from edge.console.access import check_same_origin
 from edge.console.calls import path_id, read_body, reply
@@ -92,6 +85,9 @@ async def _use_challenge(services: Services, name: str) -> bytes:
 
 async def begin_making(services: Services, request: Request, actor: Actor) -> Response:
     """Options for a new passkey of the own account."""
+    import webauthn
+    from webauthn.helpers import structs
+
     domain, _ = _site(services)
     async with services.engine.connect() as db:
         found = select(Passkey.credential_id).where(Passkey.user_id == actor.id)
@@ -103,10 +99,13 @@ async def begin_making(services: Services, request: Request, actor: Actor) -> Re
         rp_name=services.snapshots.current.options.system_name,
         user_name=actor.username,
         user_id=str(actor.id).encode(),
-        authenticator_selection=AuthenticatorSelectionCriteria(
-            resident_key=ResidentKeyRequirement.REQUIRED, user_verification=UserVerificationRequirement.REQUIRED
+        authenticator_selection=structs.AuthenticatorSelectionCriteria(
+            resident_key=structs.ResidentKeyRequirement.REQUIRED,
+            user_verification=structs.UserVerificationRequirement.REQUIRED,
         ),
-        exclude_credentials=[PublicKeyCredentialDescriptor(id=base64url_to_bytes(one)) for one in held],
+        exclude_credentials=[
+            structs.PublicKeyCredentialDescriptor(id=webauthn.base64url_to_bytes(one)) for one in held
+        ],
     )
     await services.redis.set(f"{_PREFIX}make:{actor.id}", options.challenge, ex=CHALLENGE_S)
     return _options(webauthn.options_to_json(options))
@@ -114,6 +113,10 @@ async def begin_making(services: Services, request: Request, actor: Actor) -> Re
 
 async def make(services: Services, request: Request, actor: Actor) -> Response:
     """Keep a passkey that the browser has made."""
+    import webauthn
+    from webauthn.helpers import bytes_to_base64url
+    from webauthn.helpers.exceptions import WebAuthnException
+
     body = await read_body(request, NewPasskey)
     domain, origin = _site(services)
     challenge = await _use_challenge(services, f"make:{actor.id}")
@@ -203,6 +206,9 @@ def _check_on(services: Services) -> None:
 
 async def begin_login(services: Services, request: Request, actor: Actor) -> Response:
     """Options for a sign-in by any passkey that the browser knows."""
+    import webauthn
+    from webauthn.helpers.structs import UserVerificationRequirement
+
     check_same_origin(services, request)
     _check_on(services)
     domain, _ = _site(services)
@@ -219,6 +225,8 @@ async def begin_login(services: Services, request: Request, actor: Actor) -> Res
 
 async def log_in(services: Services, request: Request, actor: Actor) -> Response:
     """Sign in with a passkey."""
+    from webauthn import base64url_to_bytes
+
     check_same_origin(services, request)
     _check_on(services)
     body = await read_body(request, CredentialBody)
@@ -243,11 +251,14 @@ async def log_in(services: Services, request: Request, actor: Actor) -> Response
 
 async def _check_signature(services: Services, credential: dict[str, Any], challenge: bytes, key: Any) -> None:
     """Raises Refusal. The counter moves by compare-and-set: a copied key is noticed when it falls behind."""
+    import webauthn
+    from webauthn.helpers.exceptions import WebAuthnException
+
     domain, origin = _site(services)
     try:
         told = webauthn.verify_authentication_response(
             credential=credential, expected_challenge=challenge, expected_rp_id=domain, expected_origin=origin,
-            credential_public_key=base64url_to_bytes(key.public_key), credential_current_sign_count=key.sign_count,
+            credential_public_key=webauthn.base64url_to_bytes(key.public_key), credential_current_sign_count=key.sign_count,
             require_user_verification=True,
         )  # fmt: skip
     except (WebAuthnException, ValueError, KeyError, TypeError) as error:
