@@ -3,12 +3,8 @@
 import os
 import sys
 
-from schema.left_out import leave_out
-
-leave_out()
-
-from medusa.supervisor import run  # noqa: E402
-from schema.config import read_config  # noqa: E402
+from medusa.supervisor import run
+from schema.config import read_config
 
 
 def main() -> None:

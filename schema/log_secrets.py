@@ -6,8 +6,11 @@ import sys
 from collections.abc import Mapping, MutableMapping
 from typing import Any
 
-import structlog
-from structlog.dev import ConsoleRenderer, plain_traceback
+from schema.left_out import hidden
+
+with hidden("rich"):  # which structlog would load for tracebacks that we do not want: 4 MB of every process
+    import structlog
+    from structlog.dev import ConsoleRenderer, plain_traceback
 
 _SECRETS = re.compile(
     r"(?P<key>\bsk-)[A-Za-z0-9_-]{6,}|(?P<bearer>[Bb]earer\s+)[^\s\"',;]{6,}|(?P<url>://[^/\s:@]*:)[^@\s/]+(?=@)"

