@@ -35,7 +35,9 @@ async def all_events(services: Services, request: Request, actor: Actor) -> Resp
     """What happened to any channel, newest first."""
     wanted = select(ChannelEvent, Channel.name.label("name")).outerjoin(Channel, Channel.id == ChannelEvent.channel_id)
     async with services.engine.connect() as db:
-        rows = (await db.execute(wanted.order_by(ChannelEvent.id.desc()).limit(EVENTS_MAX))).all()
+        rows = (
+            await db.execute(wanted.order_by(ChannelEvent.at_ms.desc(), ChannelEvent.id.desc()).limit(EVENTS_MAX))
+        ).all()
     names = {row.channel_id: row.name or "" for row in rows}
     return reply(
         [

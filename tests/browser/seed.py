@@ -168,7 +168,7 @@ def _channels(db: Connection, now: int, upstream: str, dice: random.Random) -> N
         ]
         db.execute(insert(ChannelBalance), points)
     events = [
-        (4, 26, "rule:2", 1, 3, 429, "Rate limit reached for requests"), (4, 25, "rule:probe", 3, 1, None, "The test passed"),
+        (4, 26, "rule:2", 1, 3, 429, "Rate limit reached for requests"), (4, 25, "probe", 3, 1, None, "The test passed"),
         (10, 40, "rule:1", 1, 3, 401, "Incorrect API key provided"), (10, 39, f"user:{1}", 3, 1, None, "Enabled by hand"),
         (10, 1.5, "rule:1", 1, 3, 401, "Incorrect API key provided"), (9, 70, "user:1", 1, 2, None, "Disabled by hand"),
     ]  # fmt: skip

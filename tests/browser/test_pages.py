@@ -24,6 +24,17 @@ def missing_texts(page: Page) -> list[str]:
     return [line for line in shown if not line.startswith(("api.", "www.")) and not line.endswith((".dev", ".com"))]
 
 
+def cut_headers(page: Page) -> list[str]:
+    """Headers of tables that are cut off, or that lie behind the column of actions."""
+    cut: list[str] = page.evaluate(
+        """() => [...document.querySelectorAll('main thead th')].filter((th) => {
+            const scroller = th.closest('table').parentElement;
+            return th.scrollWidth > th.clientWidth + 1 || scroller.scrollWidth > scroller.clientWidth + 1;
+        }).map((th) => th.innerText)"""
+    )
+    return cut
+
+
 def problems_of(visit: Visit, path: str, *, phone: bool) -> list[str]:
     page = visit.go(path)
     found = serious_violations(page) + [f"text not found: {text}" for text in missing_texts(page)]
@@ -31,6 +42,8 @@ def problems_of(visit: Visit, path: str, *, phone: bool) -> list[str]:
         found.append(f"{headings} headings of the first level")
     if not page.title():
         found.append("no title")
+    if not phone:
+        found += [f"does not fit its table: {header}" for header in cut_headers(page)]
     if phone:
         overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         found += [f"{overflow} px wider than the phone"] if overflow > 0 else []

@@ -19,7 +19,7 @@ export function InlineNumber({ value, label, min, onSave }: InlineNumberProps) {
   return (
     <NumberInput
       size="xs"
-      w={76}
+      w={64}
       aria-label={label}
       allowDecimal={false}
       {...(min === undefined ? {} : { min })}

@@ -19,6 +19,7 @@ export function useFormat() {
       fromUsd: (value: number) => usdToQuota(value, display),
       number: (value: number, digits?: number) => formatNumber(value, locale, digits),
       compact: (value: number, digits?: number) => formatCompact(value, locale, digits),
+      dollars: (value: number) => value.toLocaleString(locale, { style: "currency", currency: "USD", currencyDisplay: "narrowSymbol" }),
       percent: (ratio: number, digits?: number) => formatPercent(ratio, locale, digits),
       ms: (value: number) => formatMs(value, locale),
       time: formatTime,

@@ -102,9 +102,9 @@ export default function ChannelsPage() {
 
   const columns = useMemo<Column<Channel>[]>(
     () => [
-      { id: "id", header: "ID", width: 48, cell: (c) => <Text size="sm" c="dimmed">{c.id}</Text>, sortable: true },
+      { id: "id", header: "ID", width: 44, cell: (c) => <Text size="sm" c="dimmed">{c.id}</Text>, sortable: true },
       {
-        id: "name", header: t("channels.field.name"), width: 176, fixed: true, phone: "title",
+        id: "name", header: t("channels.field.name"), width: 168, fixed: true, phone: "title",
         cell: (c) => (
           <div style={{ minWidth: 0 }}>
             <UnstyledButton onClick={() => setEditing({ id: c.id })} style={{ fontWeight: 600, fontSize: 13.5, maxWidth: "100%", overflow: "hidden", textOverflow: "ellipsis", whiteSpace: "nowrap", display: "block" }}>
@@ -117,7 +117,7 @@ export default function ChannelsPage() {
       { id: "type", header: t("channels.field.type"), width: 140, hidden: true, cell: (c) => <Badge color={channelTypeColor(c.type)}>{channelTypeName(c.type)}</Badge> },
       { id: "status", header: t("channels.column.status"), width: 148, cell: (c) => <ChannelStatus channel={c} /> },
       {
-        id: "models", header: t("channels.field.models"), width: 112,
+        id: "models", header: t("channels.field.models"), width: 96,
         cell: (c) => {
           const list = splitList(c.models);
           return (
@@ -130,20 +130,20 @@ export default function ChannelsPage() {
         },
       },
       { id: "groups", header: t("channels.field.groups"), width: 112, cell: (c) => <Group gap={4}>{splitList(c.group).map((g) => <Badge key={g} color={g === "vip" || g === "pro" ? "yellow" : "gray"}>{g}</Badge>)}</Group> },
-      { id: "response_time", header: t("channels.column.responseTime"), width: 98, cell: (c) => <ResponseTime channel={c} /> },
+      { id: "response_time", header: t("channels.column.responseTime"), width: 112, cell: (c) => <ResponseTime channel={c} /> },
       { id: "used_quota", header: t("channels.column.used"), width: 80, align: "right", cell: (c) => format.quota(c.used_quota) },
       {
         id: "balance", header: t("channels.column.balance"), width: 82, align: "right",
         cell: (c) => (
           <Tooltip label={c.balance_updated_time ? t("channels.balanceAt", { time: format.time(c.balance_updated_time) }) : t("channels.action.balance")}>
-            <UnstyledButton fz={13.5} onClick={() => balance.mutate(c.id)} aria-label={`$${format.number(c.balance, 2)}, ${t("channels.action.balance")}`}>
-              ${format.number(c.balance, 2)}
+            <UnstyledButton fz={13.5} onClick={() => balance.mutate(c.id)} aria-label={`${format.dollars(c.balance)}, ${t("channels.action.balance")}`}>
+              {format.dollars(c.balance)}
             </UnstyledButton>
           </Tooltip>
         ),
       },
-      { id: "priority", header: t("channels.field.priority"), width: 86, cell: (c) => <InlineNumber label={t("channels.priorityOf", { name: c.name })} value={c.priority ?? 0} onSave={(priority) => save(c, { priority })} /> },
-      { id: "weight", header: t("channels.field.weight"), width: 82, cell: (c) => <InlineNumber label={t("channels.weightOf", { name: c.name })} min={0} value={c.weight ?? 0} onSave={(weight) => save(c, { weight })} /> },
+      { id: "priority", header: t("channels.field.priority"), width: 84, cell: (c) => <InlineNumber label={t("channels.priorityOf", { name: c.name })} value={c.priority ?? 0} onSave={(priority) => save(c, { priority })} /> },
+      { id: "weight", header: t("channels.field.weight"), width: 84, cell: (c) => <InlineNumber label={t("channels.weightOf", { name: c.name })} min={0} value={c.weight ?? 0} onSave={(weight) => save(c, { weight })} /> },
     ],
     // eslint-disable-next-line react-hooks/exhaustive-deps
     [t, format],

@@ -30,6 +30,8 @@ export interface ChannelHealth {
   success_ratio: number | null; // null = no attempts
   latency_ms: Percentiles;
   ttft_ms: Percentiles;
+  usual_p95_ms: number | null; // median of its daily p95 of the last seven days
+  slower: boolean;
   rpm: number;
   tpm: number;
   in_flight: number;
@@ -56,6 +58,9 @@ export interface HealthOverview {
   as_of: number;
   window_s: number;
   totals: Totals & {
+    rpm?: number;
+    tpm?: number;
+    in_flight?: number;
     open_tasks?: number;
     queue_lag_s?: number | null;
     settled_per_s?: number | null;
@@ -72,7 +77,7 @@ function unmeasured(channel: Channel): ChannelHealth {
   return {
     channel_id: channel.id, name: channel.name, type: channel.type, status: channel.status, tag: channel.tag, group: channel.group,
     priority: channel.priority ?? 0, weight: channel.weight ?? 0, state: channel.status === 1 ? "idle" : "off", calls: 0, failures: 0, client_errors: 0,
-    success_ratio: null, latency_ms: EMPTY, ttft_ms: EMPTY, rpm: 0, tpm: 0, in_flight: 0, errors: {}, quota: channel.used_quota, balance: channel.balance,
+    success_ratio: null, latency_ms: EMPTY, ttft_ms: EMPTY, usual_p95_ms: null, slower: false, rpm: 0, tpm: 0, in_flight: 0, errors: {}, quota: channel.used_quota, balance: channel.balance,
     balance_updated_time: channel.balance_updated_time, days_left: null, breaker: "closed", drained: false, disabled_reason: "", disabled_at: 0,
     sparkline: { ok: [], failed: [] },
   };
@@ -88,7 +93,7 @@ function complete(item: Partial<ChannelHealth> & { channel_id?: number; id?: num
   return {
     channel_id: item.channel_id ?? item.id ?? 0, name: item.name ?? "", type: item.type ?? 0, status: item.status ?? 1, tag: item.tag ?? null, group: item.group ?? "",
     priority: item.priority ?? 0, weight: item.weight ?? 0, state, calls, failures, client_errors: item.client_errors ?? 0, success_ratio: ratio,
-    latency_ms: { ...EMPTY, ...item.latency_ms }, ttft_ms: { ...EMPTY, ...item.ttft_ms }, rpm: item.rpm ?? 0, tpm: item.tpm ?? 0, in_flight: item.in_flight ?? 0,
+    latency_ms: { ...EMPTY, ...item.latency_ms }, ttft_ms: { ...EMPTY, ...item.ttft_ms }, usual_p95_ms: item.usual_p95_ms ?? null, slower: item.slower ?? false, rpm: item.rpm ?? 0, tpm: item.tpm ?? 0, in_flight: item.in_flight ?? 0,
     errors: item.errors ?? {}, quota: item.quota ?? 0, balance: item.balance ?? 0, balance_updated_time: item.balance_updated_time ?? 0, days_left: item.days_left ?? null,
     breaker: item.breaker ?? "closed", drained: item.drained ?? false, disabled_reason: item.disabled_reason ?? "", disabled_at: item.disabled_at ?? 0,
     sparkline: { ok: item.sparkline?.ok ?? [], failed: item.sparkline?.failed ?? [] },
@@ -138,6 +143,9 @@ export interface ModelHealth {
   quota?: number;
   last_success_at?: number;
   breaker?: string;
+  rpm?: number;
+  tpm?: number;
+  errors?: Partial<Record<string, number>>;
 }
 export interface ChannelDetail {
   channel: ChannelHealth | null;
@@ -173,7 +181,56 @@ export interface EventRow {
   kind: string;
   actor: string;
   reason: string;
-  off_s?: number;
+  from_status?: number | null;
+  to_status?: number | null;
+  status_code?: number | null;
+  model?: string;
+  off_s?: number | null;
+  channel_id?: number; // in the history of all channels
+  name?: string;
+}
+/** What an event did to the channel, as a person would say it. */
+export function changeOf(event: EventRow): "auto_disable" | "disable" | "auto_enable" | "enable" | "drain" | "undrain" | "key" | "other" {
+  if (event.kind === "drain") return event.reason === "drained" ? "drain" : "undrain";
+  if (event.kind === "key") return "key";
+  if (event.kind !== "status") return "other";
+  if (event.to_status === 1) return event.actor.startsWith("user:") ? "enable" : "auto_enable";
+  return event.to_status === 3 ? "auto_disable" : "disable";
+}
+export const allEventsQuery = () => queryOptions({ queryKey: [...HEALTH, "all-events"], queryFn: ({ signal }) => api.get<EventRow[]>("/api/health/events", { signal }), refetchInterval: 15_000 });
+
+export interface ModelRow {
+  model: string;
+  state: HealthState;
+  calls: number;
+  failures: number;
+  success_ratio: number | null;
+  latency_ms: Percentiles;
+  ttft_ms: Percentiles;
+  rpm: number;
+  tpm: number;
+  errors: Partial<Record<string, number>>;
+  quota: number;
+  sparkline: { ok: number[]; failed: number[] };
+  on_channels: { channel_id: number; name: string; calls: number; failures: number; success_ratio: number | null; latency_ms_p95: number | null; ttft_ms_p95: number | null; quota: number; breaker: string }[];
+}
+export const modelsQuery = (window: WindowName, live: boolean) =>
+  queryOptions({ queryKey: [...HEALTH, "models", window], queryFn: ({ signal }) => api.get<ModelRow[]>("/api/health/models", { query: { window: WINDOWS[window] }, signal }), refetchInterval: live ? 10_000 : false });
+
+export const WEEK_CHANNELS_MAX = 50;
+export interface WeekRow {
+  channel_id: number;
+  begin: number;
+  calls: number[]; // of each hour
+  failures: number[];
+}
+export const weekQuery = (ids: number[]) =>
+  queryOptions({ queryKey: ["health-week", ids.join(",")], queryFn: ({ signal }) => api.get<WeekRow[]>("/api/health/week", { query: { ids: ids.join(",") }, signal }), staleTime: 60_000 }); // hours need no look every few seconds
+/** 1 (all well) … 5 (more than three of ten failed); 0: no calls. */
+export function heatLevel(calls: number, failures: number): number {
+  if (calls === 0) return 0;
+  const ratio = 1 - failures / calls;
+  return ratio >= 0.995 ? 1 : ratio >= 0.98 ? 2 : ratio >= 0.9 ? 3 : ratio >= 0.7 ? 4 : 5;
 }
 const rowsOf = <T>(reply: { items?: T[] } | T[] | null): T[] => (Array.isArray(reply) ? reply : (reply?.items ?? []));
 export const errorsQuery = (id: number) =>

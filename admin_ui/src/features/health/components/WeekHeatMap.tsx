@@ -2,14 +2,8 @@
 import { Box, Group, ScrollArea, Text, Tooltip } from "@mantine/core";
 import { useTranslation } from "react-i18next";
 import { useFormat } from "@/shared/format/useFormat";
-import type { HealthBucket } from "../api/health";
+import { type HealthBucket, heatLevel } from "../api/health";
 import classes from "./WeekHeatMap.module.css";
-
-function level(bucket: HealthBucket | undefined): number {
-  if (!bucket || bucket.calls === 0) return 0;
-  const ratio = 1 - bucket.failures / bucket.calls;
-  return ratio >= 0.995 ? 1 : ratio >= 0.98 ? 2 : ratio >= 0.9 ? 3 : ratio >= 0.7 ? 4 : 5;
-}
 
 export function WeekHeatMap({ week }: { week: HealthBucket[] }) {
   const { t, i18n } = useTranslation();
@@ -44,7 +38,7 @@ export function WeekHeatMap({ week }: { week: HealthBucket[] }) {
                   return (
                     <td key={hour}>
                       <Tooltip label={`${hour}:00 · ${words}`} openDelay={0}>
-                        <div className={classes.cell} data-level={level(bucket)}>
+                        <div className={classes.cell} data-level={heatLevel(bucket?.calls ?? 0, bucket?.failures ?? 0)}>
                           <span className="visually-hidden">{words}</span>
                         </div>
                       </Tooltip>

@@ -61,15 +61,15 @@ export default function MidjourneyPage() {
   });
   const columns = useMemo<Column<Midjourney>[]>(
     () => [
-      { id: "time", header: t("midjourney.column.time"), width: 172, fixed: true, phone: "title", cell: (row) => <Text size="sm" style={{ whiteSpace: "nowrap" }}>{format.time(Math.floor(row.submit_time / 1000))}</Text> },
-      { id: "picture", header: t("midjourney.column.picture"), width: 80, cell: (row) => (row.image_url && isPicture(row.image_url) ? <UnstyledButton aria-label={t("midjourney.open")} onClick={() => setShown(row)}><Image src={row.image_url} alt="" w={44} h={32} fit="cover" radius="sm" loading="lazy" /></UnstyledButton> : "–") },
-      { id: "action", header: t("midjourney.column.action"), width: 150, cell: (row) => <Group gap={4} wrap="nowrap"><Badge color="grape">{row.action}</Badge>{row.mode && <Badge color="gray" variant="outline">{row.mode}</Badge>}</Group> },
-      { id: "status", header: t("midjourney.column.status"), width: 140, cell: (row) => { const look = lookOf(row.status); return <StatusBadge label={t(`midjourney.status.${look.id}`)} color={look.color} icon={look.icon} {...(row.fail_reason ? { hint: row.fail_reason } : {})} />; } },
-      { id: "progress", header: t("midjourney.column.progress"), width: 120, cell: (row) => <Progress value={percentOf(row.progress)} animated={isRunning(row)} color={row.status === "FAILURE" ? "red" : "medusa"} aria-label={t("midjourney.progressOf", { percent: percentOf(row.progress) })} /> },
-      { id: "took", header: t("midjourney.column.took"), width: 90, align: "right", cell: (row) => (row.finish_time > row.submit_time ? format.ms(row.finish_time - row.submit_time) : "–") },
-      { id: "quota", header: t("midjourney.column.price"), width: 170, align: "right", cell: (row) => <TaskPrice quota={row.quota} refunded={row.refunded} label={t("midjourney.refunded")} /> },
+      { id: "time", header: t("midjourney.column.time"), width: 164, fixed: true, phone: "title", cell: (row) => <Text size="sm" style={{ whiteSpace: "nowrap" }}>{format.time(Math.floor(row.submit_time / 1000))}</Text> },
+      { id: "picture", header: t("midjourney.column.picture"), width: 70, cell: (row) => (row.image_url && isPicture(row.image_url) ? <UnstyledButton aria-label={t("midjourney.open")} onClick={() => setShown(row)}><Image src={row.image_url} alt="" w={44} h={32} fit="cover" radius="sm" loading="lazy" /></UnstyledButton> : "–") },
+      { id: "action", header: t("midjourney.column.action"), width: 122, cell: (row) => <Group gap={4} wrap="nowrap"><Badge color="grape">{row.action}</Badge>{row.mode && <Badge color="gray" variant="outline">{row.mode}</Badge>}</Group> },
+      { id: "status", header: t("midjourney.column.status"), width: 118, cell: (row) => { const look = lookOf(row.status); return <StatusBadge label={t(`midjourney.status.${look.id}`)} color={look.color} icon={look.icon} {...(row.fail_reason ? { hint: row.fail_reason } : {})} />; } },
+      { id: "progress", header: t("midjourney.column.progress"), width: 92, cell: (row) => <Progress value={percentOf(row.progress)} animated={isRunning(row)} color={row.status === "FAILURE" ? "red" : "medusa"} aria-label={t("midjourney.progressOf", { percent: percentOf(row.progress) })} /> },
+      { id: "took", header: t("midjourney.column.took"), width: 84, align: "right", cell: (row) => (row.finish_time > row.submit_time ? format.ms(row.finish_time - row.submit_time) : "–") },
+      { id: "quota", header: t("midjourney.column.price"), width: 158, align: "right", cell: (row) => <TaskPrice quota={row.quota} refunded={row.refunded} label={t("midjourney.refunded")} /> },
       { id: "prompt", header: t("midjourney.column.prompt"), cell: (row) => <><Text size="sm" truncate title={row.prompt}>{row.prompt}</Text>{row.fail_reason && <Text size="xs" c="red" truncate title={row.fail_reason}>{row.fail_reason}</Text>}</> },
-      ...(isAdmin ? [{ id: "user", header: t("midjourney.column.user"), width: 80, cell: (row: Midjourney) => `#${row.user_id}` }, { id: "channel", header: t("midjourney.column.channel"), width: 90, cell: (row: Midjourney) => `#${row.channel_id}` }] : []),
+      ...(isAdmin ? [{ id: "user", header: t("midjourney.column.user"), width: 68, cell: (row: Midjourney) => `#${row.user_id}` }, { id: "channel", header: t("midjourney.column.channel"), width: 76, cell: (row: Midjourney) => `#${row.channel_id}` }] : []),
       { id: "id", header: "ID", width: 190, hidden: true, cell: (row) => <Text size="xs" ff="monospace" truncate>{row.mj_id}</Text> },
     ],
     [t, format, isAdmin],

@@ -56,16 +56,16 @@ export default function TasksPage() {
   const { state, setState, tableProps } = useList({ key: [...TASKS, isAdmin], defaults: DEFAULTS, fetch: (list, signal) => listTasks(isAdmin, list, signal), filters: ({ task_id, status, platform, channel_id, user_id, since }) => ({ task_id, status, platform, start_timestamp: startOf(since), ...(isAdmin ? { channel_id, user_id } : {}) }), refetchInterval: () => LIVE_MS });
   const columns = useMemo<Column<Task>[]>(
     () => [
-      { id: "time", header: t("tasks.column.time"), width: 172, fixed: true, phone: "title", cell: (row) => <Text size="sm" style={{ whiteSpace: "nowrap" }}>{format.time(row.submit_time || row.created_at)}</Text> },
-      { id: "platform", header: t("tasks.column.platform"), width: 110, cell: (row) => <Badge color="grape">{row.platform}</Badge> },
-      { id: "action", header: t("tasks.column.action"), width: 110, cell: (row) => row.action },
-      { id: "status", header: t("tasks.column.status"), width: 130, cell: (row) => { const look = row.status in LOOKS ? LOOKS[row.status as keyof typeof LOOKS] : WAITING; return <StatusBadge label={t(`tasks.status.${look.id}`)} color={look.color} icon={look.icon} {...(row.fail_reason ? { hint: row.fail_reason } : {})} />; } },
-      { id: "progress", header: t("tasks.column.progress"), width: 140, cell: (row) => <Progress value={percentOf(row.progress)} animated={!ENDED.includes(row.status)} color={row.status === "FAILURE" ? "red" : "medusa"} aria-label={t("tasks.progressOf", { percent: percentOf(row.progress) })} /> },
-      { id: "took", header: t("tasks.column.took"), width: 90, align: "right", cell: (row) => (row.finish_time > row.submit_time ? format.ms((row.finish_time - row.submit_time) * 1000) : "–") },
-      { id: "quota", header: t("tasks.column.price"), width: 170, align: "right", cell: (row) => <TaskPrice quota={row.quota} refunded={row.refunded} label={t("tasks.refunded")} /> },
-      { id: "result", header: t("tasks.column.result"), width: 200, cell: (row) => (row.fail_reason ? <Text size="xs" c="red" truncate title={row.fail_reason}>{row.fail_reason}</Text> : <Results data={row.data} />) },
-      { id: "id", header: "ID", cell: (row) => <Text size="xs" ff="monospace" truncate>{row.task_id}</Text> },
-      ...(isAdmin ? [{ id: "user", header: t("tasks.column.user"), width: 80, cell: (row: Task) => `#${row.user_id}` }, { id: "channel", header: t("tasks.column.channel"), width: 90, cell: (row: Task) => `#${row.channel_id}` }] : []),
+      { id: "time", header: t("tasks.column.time"), width: 164, fixed: true, phone: "title", cell: (row) => <Text size="sm" style={{ whiteSpace: "nowrap" }}>{format.time(row.submit_time || row.created_at)}</Text> },
+      { id: "platform", header: t("tasks.column.platform"), width: 88, cell: (row) => <Badge color="grape">{row.platform}</Badge> },
+      { id: "action", header: t("tasks.column.action"), width: 92, cell: (row) => row.action },
+      { id: "status", header: t("tasks.column.status"), width: 112, cell: (row) => { const look = row.status in LOOKS ? LOOKS[row.status as keyof typeof LOOKS] : WAITING; return <StatusBadge label={t(`tasks.status.${look.id}`)} color={look.color} icon={look.icon} {...(row.fail_reason ? { hint: row.fail_reason } : {})} />; } },
+      { id: "progress", header: t("tasks.column.progress"), width: 92, cell: (row) => <Progress value={percentOf(row.progress)} animated={!ENDED.includes(row.status)} color={row.status === "FAILURE" ? "red" : "medusa"} aria-label={t("tasks.progressOf", { percent: percentOf(row.progress) })} /> },
+      { id: "took", header: t("tasks.column.took"), width: 84, align: "right", cell: (row) => (row.finish_time > row.submit_time ? format.ms((row.finish_time - row.submit_time) * 1000) : "–") },
+      { id: "quota", header: t("tasks.column.price"), width: 158, align: "right", cell: (row) => <TaskPrice quota={row.quota} refunded={row.refunded} label={t("tasks.refunded")} /> },
+      { id: "result", header: t("tasks.column.result"), width: 176, cell: (row) => (row.fail_reason ? <Text size="xs" c="red" truncate title={row.fail_reason}>{row.fail_reason}</Text> : <Results data={row.data} />) },
+      { id: "id", header: "ID", width: 190, hidden: true, cell: (row) => <Text size="xs" ff="monospace" truncate>{row.task_id}</Text> },
+      ...(isAdmin ? [{ id: "user", header: t("tasks.column.user"), width: 68, cell: (row: Task) => `#${row.user_id}` }, { id: "channel", header: t("tasks.column.channel"), width: 76, cell: (row: Task) => `#${row.channel_id}` }] : []),
     ],
     [t, format, isAdmin],
   );

@@ -60,7 +60,7 @@ export default function TokensPage() {
   const columns = useMemo<Column<Token>[]>(
     () => [
       {
-        id: "name", header: t("tokens.field.name"), width: 170, fixed: true, phone: "title",
+        id: "name", header: t("tokens.field.name"), width: 160, fixed: true, phone: "title",
         cell: (token) => (
           <Text fw={600} size="sm" truncate>
             {token.name}
@@ -74,9 +74,9 @@ export default function TokensPage() {
           return <StatusBadge label={t(`tokens.status.${look.id}`)} color={look.color} icon={look.icon} />;
         },
       },
-      { id: "key", header: t("tokens.connect.key"), width: 160, cell: (token) => <Text size="xs" ff="monospace" c="dimmed" truncate>sk-{/\*/.test(token.key) ? token.key : `${token.key.slice(0, 4)}**********${token.key.slice(-4)}`}</Text> },
+      { id: "key", header: t("tokens.connect.key"), width: 150, cell: (token) => <Text size="xs" ff="monospace" c="dimmed" truncate>sk-{/\*/.test(token.key) ? token.key : `${token.key.slice(0, 4)}**********${token.key.slice(-4)}`}</Text> },
       {
-        id: "quota", header: t("tokens.column.usedOf"), width: 190,
+        id: "quota", header: t("tokens.column.usedOf"), width: 172,
         cell: (token) =>
           token.unlimited_quota ? (
             <Text size="sm">{t("tokens.unlimited", { used: format.quota(token.used_quota) })}</Text>
@@ -91,7 +91,7 @@ export default function TokensPage() {
       },
       { id: "group", header: t("tokens.field.group"), width: 96, cell: (token) => (token.group ? <Badge color="gray">{token.group}</Badge> : <Text size="sm" c="dimmed">{t("tokens.ownGroup")}</Text>) },
       {
-        id: "models", header: t("tokens.field.models"), width: 110,
+        id: "models", header: t("tokens.field.models"), width: 96,
         cell: (token) =>
           token.model_limits_enabled ? (
             <Tooltip label={splitList(token.model_limits).join(", ")} multiline maw={360}>
@@ -101,8 +101,8 @@ export default function TokensPage() {
             <Text size="sm" c="dimmed">{t("tokens.allModels")}</Text>
           ),
       },
-      { id: "accessed", header: t("tokens.column.lastUsed"), width: 116, cell: (token) => <Text size="sm" c="dimmed" title={format.time(token.accessed_time)}>{token.accessed_time ? format.ago(token.accessed_time) : "–"}</Text> },
-      { id: "expires", header: t("tokens.field.expires"), width: 110, cell: (token) => <Text size="sm" c="dimmed">{token.expired_time === -1 ? t("tokens.expiry.never") : format.time(token.expired_time).slice(0, 16)}</Text> },
+      { id: "accessed", header: t("tokens.column.lastUsed"), width: 104, cell: (token) => <Text size="sm" c="dimmed" title={format.time(token.accessed_time)}>{token.accessed_time ? format.ago(token.accessed_time) : "–"}</Text> },
+      { id: "expires", header: t("tokens.field.expires"), width: 104, cell: (token) => <Text size="sm" c="dimmed">{token.expired_time === -1 ? t("tokens.expiry.never") : format.time(token.expired_time).slice(0, 16)}</Text> },
       { id: "created", header: t("tokens.column.created"), width: 160, hidden: true, cell: (token) => format.time(token.created_time) },
     ],
     [t, format],
