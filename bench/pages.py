@@ -133,6 +133,26 @@ def pages(now_s: int) -> list[tuple[str, str, str]]:
         ("dashboard, 90 days", ROOT, f"/api/data/?start_timestamp={quarter}&{until}"),
         ("dashboard, dearest users of 30 days", ROOT, f"/api/data/users?{span}"),
         ("dashboard, dearest users of 90 days", ROOT, f"/api/data/users?start_timestamp={quarter}&{until}"),
+        *(
+            (
+                f"usage by {by}, {days} days",
+                ROOT,
+                f"/api/data/usage?by={by}&step={step}&offset={offset}&"
+                f"start_timestamp={now_s - days * DAY_S}&end_timestamp={now_s}",
+            )
+            for by in ("model", "user", "channel", "token", "group")
+            for days, step, offset in ((7, "day", 0), (30, "day", 8 * 3600), (90, "week", -5 * 3600))
+        ),
+        *(
+            (
+                f"own usage by {by}, {days} days",
+                OWN,
+                f"/api/data/usage/self?by={by}&step={step}&offset={offset}&"
+                f"start_timestamp={now_s - days * DAY_S}&end_timestamp={now_s}",
+            )
+            for by in ("model", "token", "group")
+            for days, step, offset in ((7, "day", 3600), (30, "day", 8 * 3600), (90, "week", -5 * 3600))
+        ),
         ("own log of the busiest account", OWN, "/api/log/self?p=1&page_size=20"),
         ("own sum of 30 days", OWN, f"/api/log/self/stat?{span}"),
         ("own dashboard, 30 days", OWN, f"/api/data/self?start_timestamp={month}&end_timestamp={now_s}"),

@@ -39,8 +39,8 @@ from schema.tables import Base, LedgerEntry, Token, User
 
 log = structlog.get_logger(__name__)
 
-# 2: mx_channel_health; 3: indexes of the log in the order of its pages; 4: columns of tasks; 5: mx_usage_totals
-SCHEMA_VERSION = 5
+# 2: mx_channel_health; 3: indexes of the log in the order of its pages; 4: columns of tasks; 5: totals of usage; 6: mx_usage_sums
+SCHEMA_VERSION = 6
 _META = Base.metadata.tables["mx_meta"]
 _LOGS = Base.metadata.tables["logs"]
 _CURSORS = Base.metadata.tables["mx_settle_cursors"]  # the logs have their own positions in the stream

@@ -97,28 +97,34 @@ class UsageHourly(Base):
 class UsageTotal(Base):
     """Sums of mx_usage_hourly for the pages that people open, so that these look at hundreds of rows and not at millions.
 
-    Kinds: `hour` by model and group; `user` and `model`, the days (UTC) of an account, all together and by model; `channel`,
-    the days of a channel by model. What a kind does not tell apart is 0 or ''. Made by the job `usage_totals`, and anew at
-    any time.
+    Hours: `all`; `hour` by model and group; `chan_h` by channel; `token_h` by account, key and group. Days (UTC): `user`;
+    `token` by account and key; `channel` by channel and model. Four hours: `model` by account and model. Weeks that begin on
+    Thursdays, as Unix time did: `user_w`, `token_w`. What a kind does not tell apart is 0 or ''. Made by the job
+    `usage_totals`, and anew at any time.
     """
 
-    __tablename__ = "mx_usage_totals"
+    __tablename__ = "mx_usage_sums"
     __table_args__ = (
-        UniqueConstraint("kind", "at", "user_id", "channel_id", "model", "group", name="mx_usage_totals_cell"),
-        Index("mx_usage_totals_user", "user_id", "kind", "at"),
-        Index("mx_usage_totals_channel", "channel_id", "kind", "at"),
+        UniqueConstraint(
+            "kind", "at", "user_id", "token_id", "channel_id", "model", "group", name="mx_usage_sums_cell"
+        ),
+        Index("mx_usage_sums_user", "user_id", "kind", "at"),
+        Index("mx_usage_sums_channel", "channel_id", "kind", "at"),
     )
     id: Mapped[BigId]
     kind: Mapped[str] = mapped_column(String(8), nullable=False)
-    at: Mapped[int] = mapped_column(Int, nullable=False)  # Unix s, begin of the hour or day
+    at: Mapped[int] = mapped_column(Int, nullable=False)  # Unix s, when the span began
     user_id: Mapped[int] = _count()
+    token_id: Mapped[int] = _count()
     channel_id: Mapped[int] = _count()
     model: Mapped[str] = mapped_column(Name, nullable=False, default="", server_default="")
     group: Mapped[str] = mapped_column(Word, nullable=False, default="", server_default="")
     calls: Mapped[int] = _count()
     errors: Mapped[int] = _count()
     quota: Mapped[int] = _count()
+    quota_saved: Mapped[int] = _count()
     prompt_tokens: Mapped[int] = _count()
+    cached_tokens: Mapped[int] = _count()
     completion_tokens: Mapped[int] = _count()
 
 

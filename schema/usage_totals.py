@@ -17,13 +17,17 @@ from schema.database import Engine
 from schema.own_tables import Meta, UsageHourly, UsageTotal
 
 HOUR_S, DAY_S = 3600, 86_400
+BLOCK_S, WEEK_S = 4 * HOUR_S, 7 * DAY_S
 LATE_S = 600  # after its end an hour is summed: settlement is seconds behind, and the next passes look again
 HOURS_AGAIN, DAYS_AGAIN = 3, 2  # how many ended ones each pass sums anew
-HOURS_THROUGH, DAYS_THROUGH = "totals_hours_through", "totals_days_through"  # in mx_meta, Unix s: all before is summed
-DAYS = ("user", "model", "channel")  # kinds
-SUMS = ("calls", "errors", "quota", "prompt_tokens", "completion_tokens")
+HOURS_THROUGH, DAYS_THROUGH = "sums_hours_through", "sums_days_through"  # in mx_meta, Unix s: all before is summed
+HOURS, DAYS = ("all", "hour", "chan_h", "token_h"), ("user", "model", "channel", "token")  # kinds, by what makes them
+WEEKS = {"user_w": "user", "token_w": "token"}  # kind -> that of its days
+SUMS = ("calls", "errors", "quota", "quota_saved", "prompt_tokens", "cached_tokens", "completion_tokens")
 # A literal, not a parameter: PostgreSQL takes two parameters for two expressions and refuses the GROUP BY.
 DAY_OF_HOUR: ColumnElement[int] = literal_column("hour - hour % 86400")
+BLOCK_OF_HOUR: ColumnElement[int] = literal_column("hour - hour % 14400")
+WEEK_OF_TOTAL: ColumnElement[int] = literal_column("at - at % 604800")
 DAY_OF_TOTAL: ColumnElement[int] = literal_column("at - at % 86400")
 
 
@@ -42,18 +46,34 @@ async def read_bounds(db: AsyncConnection) -> Bounds:
 
 async def sum_hours(db: AsyncConnection, begin: int, end: int) -> None:
     """Make the hours in [begin, end) anew."""
-    hourly = UsageHourly
-    await _clear(db, ("hour",), begin, end)
-    await _fill(db, "hour", hourly.hour, begin, end, model=hourly.model, group=hourly.group)
+    hourly, at = UsageHourly, UsageHourly.hour
+    await _clear(db, HOURS, begin, end)
+    await _fill(db, "all", at, begin, end)
+    await _fill(db, "hour", at, begin, end, model=hourly.model, group=hourly.group)
+    await _fill(db, "chan_h", at, begin, end, channel_id=hourly.channel_id)
+    await _fill(db, "token_h", at, begin, end, user_id=hourly.user_id, token_id=hourly.token_id, group=hourly.group)
 
 
 async def sum_days(db: AsyncConnection, begin: int, end: int) -> None:
-    """Make the days in [begin, end) anew."""
+    """Make the days in [begin, end) anew, and the weeks that they are in."""
     hourly = UsageHourly
     await _clear(db, DAYS, begin, end)
     await _fill(db, "user", DAY_OF_HOUR, begin, end, user_id=hourly.user_id)
-    await _fill(db, "model", DAY_OF_HOUR, begin, end, user_id=hourly.user_id, model=hourly.model)
+    await _fill(db, "model", BLOCK_OF_HOUR, begin, end, user_id=hourly.user_id, model=hourly.model)
     await _fill(db, "channel", DAY_OF_HOUR, begin, end, channel_id=hourly.channel_id, model=hourly.model)
+    await _fill(db, "token", DAY_OF_HOUR, begin, end, user_id=hourly.user_id, token_id=hourly.token_id)
+    first, after = begin // WEEK_S * WEEK_S, -(-end // WEEK_S) * WEEK_S
+    await _clear(db, tuple(WEEKS), first, after)
+    for kind, days in WEEKS.items():
+        table = UsageTotal
+        keys = [table.user_id, table.token_id]
+        wanted = (
+            select(literal(kind), WEEK_OF_TOTAL, *keys, *(func.sum(getattr(table, name)) for name in SUMS))
+            .where(table.kind == days, table.at >= first, table.at < after)
+            .group_by(WEEK_OF_TOTAL, *keys)
+        )
+        names = ["kind", "at", "user_id", "token_id", *SUMS]
+        await db.execute(insert(table).from_select(names, wanted, include_defaults=True))
 
 
 async def _clear(db: AsyncConnection, kinds: tuple[str, ...], begin: int, end: int) -> None:
@@ -62,9 +82,8 @@ async def _clear(db: AsyncConnection, kinds: tuple[str, ...], begin: int, end: i
 
 
 async def _fill(db: AsyncConnection, kind: str, at: Any, begin: int, end: int, **keys: Any) -> None:
-    """`keys`: what is told apart; nobody's calls are not those of an account, and so with channels."""
+    """`keys`: what is told apart."""
     where = [UsageHourly.hour >= begin, UsageHourly.hour < end]
-    where += [column > 0 for name, column in keys.items() if name.endswith("_id")]
     names = ["kind", "at", *keys, *SUMS]
     wanted = select(literal(kind), at, *keys.values(), *_sums()).where(*where).group_by(at, *keys.values())
     await db.execute(insert(UsageTotal).from_select(names, wanted, include_defaults=True))
@@ -129,15 +148,10 @@ async def find_wrong_days(engine: Engine) -> list[int]:
     async with engine.connect() as db:
         bounds = await read_bounds(db)
         hours = await _by_day(db, UsageHourly, DAY_OF_HOUR, (), bounds.days)
-        users = await _by_day(db, UsageHourly, DAY_OF_HOUR, (UsageHourly.user_id > 0,), bounds.days)
-        channels = await _by_day(db, UsageHourly, DAY_OF_HOUR, (UsageHourly.channel_id > 0,), bounds.days)
-        kinds = [
-            await _by_day(db, UsageTotal, DAY_OF_TOTAL, (UsageTotal.kind == kind,), bounds.days)
-            for kind in ("hour", *DAYS)
-        ]
-    wrong: set[int] = set()
-    for expected, found in zip((hours, users, users, channels), kinds, strict=True):
-        wrong |= {day for day in expected.keys() | found.keys() if expected.get(day) != found.get(day)}
+        wrong: set[int] = set()
+        for kind in (*HOURS, *DAYS):
+            found = await _by_day(db, UsageTotal, DAY_OF_TOTAL, (UsageTotal.kind == kind,), bounds.days)
+            wrong |= {day for day in hours.keys() | found.keys() if hours.get(day) != found.get(day)}
     return sorted(wrong)
 
 

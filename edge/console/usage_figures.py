@@ -1,36 +1,33 @@
-"""Use over time by model, user, channel, token or group: from the hourly sums that settlement keeps, never from the log."""
+"""Use over time by model, user, channel, token or group: from sums that settlement and its jobs keep, never from the log."""
 
 from typing import Any
 
 from blacksheep import Request, Response
 from msgspec import Struct
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import select
 
 from edge.console.calls import query, reply
 from edge.console.envelope import Refusal
 from edge.console.paging import read_int
 from edge.console.routes import Actor, Role, Route
+from edge.console.usage_slots import COLUMNS, Wanted, find_usage
 from edge.services import Services
-from schema.tables import Channel, Token, UsageHourly, User
+from schema.tables import Channel, Token, User
+from schema.usage_totals import DAY_S, HOUR_S, SUMS
 
 ENTRIES_MAX = 100  # of a top list
 SERIES_MAX = 8  # drawn one by one; the others together
 SLOTS_MAX = 1500  # two months of hours
-DAY_S = 86_400
 MONDAY_S = 3 * DAY_S  # Unix time began on a Thursday
 STEPS = {"hour": (3600, 0), "day": (DAY_S, 0), "week": (7 * DAY_S, MONDAY_S)}
 OFFSET_S_MAX = 14 * 3600
-_KEYS: dict[str, Any] = {
-    "model": UsageHourly.model, "user": UsageHourly.user_id, "channel": UsageHourly.channel_id, "token": UsageHourly.token_id,
-    "group": UsageHourly.group,
-}  # fmt: skip
+NOBODY = -1  # a name that no account has
 _OWN = ("model", "token", "group")  # people do not learn which channel served them
 _NAMES: dict[str, Any] = {
     "user": (User, User.username),
     "channel": (Channel, Channel.name),
     "token": (Token, Token.name),
 }
-_SUMS = ("calls", "errors", "quota", "quota_saved", "prompt_tokens", "cached_tokens", "completion_tokens")
 
 
 class UsageSums(Struct, kw_only=True):
@@ -68,21 +65,20 @@ class UsageView(Struct):
 
 async def list_usage(services: Services, request: Request, actor: Actor) -> Response:
     """Use of all accounts, or of those that the filters name."""
-    where: list[ColumnElement[bool]] = []
+    user_id = 0
     if username := query(request, "username"):
-        where.append(UsageHourly.user_id == select(User.id).where(User.username == username).scalar_subquery())
-    if channel := read_int(query(request, "channel")):
-        where.append(UsageHourly.channel_id == channel)
-    return await _view(services, request, where, tuple(_KEYS))
+        async with services.engine.connect() as db:
+            user_id = (await db.execute(select(User.id).where(User.username == username))).scalar() or NOBODY
+    return await _view(services, request, tuple(COLUMNS), user_id, read_int(query(request, "channel")))
 
 
 async def list_own_usage(services: Services, request: Request, actor: Actor) -> Response:
     """The own use."""
-    return await _view(services, request, [UsageHourly.user_id == actor.id], _OWN)
+    return await _view(services, request, _OWN, actor.id, 0)
 
 
 async def _view(
-    services: Services, request: Request, where: list[ColumnElement[bool]], allowed: tuple[str, ...]
+    services: Services, request: Request, allowed: tuple[str, ...], user_id: int, channel_id: int
 ) -> Response:
     by = query(request, "by") or "model"
     grain = query(request, "step") or "day"
@@ -93,38 +89,30 @@ async def _view(
     step, origin = STEPS[grain]
     if end <= start or (end - start) // step > SLOTS_MAX:
         raise Refusal("range_too_long", "The range is too long for this grain.", highest=SLOTS_MAX)
-    where = [*where, UsageHourly.hour >= start - start % 3600, UsageHourly.hour <= end]
-    if token := read_int(query(request, "token")):
-        where.append(UsageHourly.token_id == token)
-    if model := query(request, "model_name"):
-        where.append(UsageHourly.model == model)
-    key, sums = _KEYS[by], [func.sum(getattr(UsageHourly, name)) for name in _SUMS]
-    # the hour at which the slot of a row begins
-    slot = UsageHourly.hour - (UsageHourly.hour + offset_s + origin) % step
+    wanted = Wanted(
+        by, start - start % HOUR_S, end - end % HOUR_S + HOUR_S, step, offset_s + origin, user_id, channel_id,
+        read_int(query(request, "token")), query(request, "model_name"),
+    )  # fmt: skip
     async with services.engine.connect() as db:
-        total = (await db.execute(select(*sums).where(*where))).one()
-        top = select(key, *sums).where(*where).group_by(key).order_by(func.sum(UsageHourly.quota).desc(), key)
-        entries = (await db.execute(top.limit(ENTRIES_MAX))).all()
-        series = [row[0] for row in entries[:SERIES_MAX]]
-        each = select(slot, key, *sums).where(*where, key.in_(series)).group_by(slot, key)
-        slots = (await db.execute(each.order_by(slot))).all() if series else []
-        rest = select(slot, *sums).where(*where, key.not_in(series)).group_by(slot)
-        others = (await db.execute(rest)).all() if len(entries) > SERIES_MAX else []
-        names = await _names(db, by, [row[0] for row in entries])
+        found = await find_usage(db, wanted, entries=ENTRIES_MAX, series=SERIES_MAX)
+        names = await _names(db, by, [key for key, _ in found.entries])
     return reply(
         UsageView(
-            total=UsageSums(**_read(total)),
-            entries=[UsageEntry(key=str(row[0]), name=names(row[0]), **_read(row[1:])) for row in entries],
+            total=UsageSums(**_named(found.total)),
+            entries=[UsageEntry(key=str(key), name=names(key), **_named(sums)) for key, sums in found.entries],
             slots=[
-                *(UsageSlot(at=row[0], key=str(row[1]), name=names(row[1]), **_read(row[2:])) for row in slots),
-                *(UsageSlot(at=row[0], key="", name="", **_read(row[1:])) for row in others),
+                *(
+                    UsageSlot(at=at, key=str(key), name=names(key), **_named(sums))
+                    for (at, key), sums in sorted(found.slots.items(), key=lambda one: one[0][0])
+                ),
+                *(UsageSlot(at=at, key="", name="", **_named(sums)) for at, sums in sorted(found.others.items())),
             ],
         )
     )
 
 
-def _read(sums: Any) -> dict[str, int]:
-    return {name: int(value or 0) for name, value in zip(_SUMS, sums, strict=True)}
+def _named(sums: tuple[int, ...]) -> dict[str, int]:
+    return dict(zip(SUMS, sums, strict=True))
 
 
 async def _names(db: Any, by: str, keys: list[Any]) -> Any:

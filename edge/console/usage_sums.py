@@ -1,16 +1,18 @@
 """Sums of usage over whole hours: from the totals where they know the answer, from the hourly table at the ragged ends.
 
-Hours know model and group, days know one user or one channel and the model. Everything else is summed from the hourly table.
+Hours know model and group, days know one user or one channel and the model, weeks all users. Everything else is summed from the
+hourly table.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schema.tables import UsageHourly, UsageTotal
-from schema.usage_totals import DAY_OF_HOUR, DAY_OF_TOTAL, DAY_S, Bounds, read_bounds
+from schema.usage_totals import DAY_OF_HOUR, DAY_OF_TOTAL, DAY_S, HOUR_S, WEEK_S, Bounds, read_bounds
 
 
 class Asked(Struct, frozen=True):
@@ -30,19 +32,30 @@ class Part(Struct, frozen=True):
     end: int
 
 
+Level = tuple[str, int, int]  # kind of totals, seconds of one, until when there are any
+
+
+def cover(begin: int, end: int, levels: Sequence[Level]) -> list[Part]:
+    """[begin, end) in the largest spans that are whole; `levels`: the largest first. What is left is read from the hourly table."""
+    if begin >= end:
+        return []
+    if not levels:
+        return [Part("", begin, end)]
+    (kind, size, through), *finer = levels
+    first, last = -(-begin // size) * size, min(end, through) // size * size
+    if first >= last:
+        return cover(begin, end, finer)
+    return [*cover(begin, first, finer), Part(kind, first, last), *cover(last, end, finer)]
+
+
 def split(asked: Asked, begin: int, end: int, bounds: Bounds) -> list[Part]:
     """The cheapest way to sum [begin, end): whole hours on both ends."""
     if asked.user_id is None and not asked.channel_id:
-        kind, first, last = "hour", begin, min(end, bounds.hours)
-    elif not asked.group and (asked.user_id is None or not asked.channel_id):
+        return cover(begin, end, [("hour", HOUR_S, bounds.hours)])
+    if not asked.group and (asked.user_id is None or not asked.channel_id):
         kind = "channel" if asked.user_id is None else "model" if asked.model else "user"
-        first, last = -(-begin // DAY_S) * DAY_S, min(end, bounds.days) // DAY_S * DAY_S
-    else:
-        return [Part("", begin, end)]
-    if first >= last:
-        return [Part("", begin, end)]
-    parts = [Part("", begin, first), Part(kind, first, last), Part("", last, end)]
-    return [part for part in parts if part.begin < part.end]
+        return cover(begin, end, [(kind, DAY_S, bounds.days)])
+    return [Part("", begin, end)]
 
 
 def where(part: Part, asked: Asked) -> list[Any]:
@@ -63,6 +76,12 @@ def where(part: Part, asked: Asked) -> list[Any]:
     return found
 
 
+async def without_compiling(db: AsyncConnection) -> None:
+    """For this transaction: PostgreSQL compiles statements over many rows for longer than these run. Older ones have no such setting."""
+    if db.dialect.name == "postgresql":
+        await db.execute(text("SELECT set_config(name, 'off', true) FROM pg_settings WHERE name = 'jit'"))
+
+
 async def sum_quota(db: AsyncConnection, asked: Asked, begin: int, end: int) -> int:
     """What was charged in [begin, end)."""
     total = 0
@@ -77,6 +96,7 @@ async def series(db: AsyncConnection, begin: int, end: int, grain_s: int) -> dic
     """(model, time) -> model tokens, calls, quota of all accounts. `grain_s`: 3600 or 86400."""
     found: dict[tuple[str, int], list[int]] = {}
     asked = Asked()
+    await without_compiling(db)
     for part in split(asked, begin, end, await read_bounds(db)):
         table: Any = UsageTotal if part.kind else UsageHourly
         at: Any = table.at if part.kind else table.hour
@@ -92,8 +112,10 @@ async def series(db: AsyncConnection, begin: int, end: int, grain_s: int) -> dic
 async def by_user(db: AsyncConnection, begin: int, end: int) -> dict[int, list[int]]:
     """User -> model tokens, calls, quota."""
     found: dict[int, list[int]] = {}
-    whole = Asked(user_id=0)  # split as for one user; the condition is left out below
-    for part in split(whole, begin, end, await read_bounds(db)):
+    await without_compiling(db)
+    bounds = await read_bounds(db)
+    levels = [("user_w", WEEK_S, bounds.days), ("user", DAY_S, bounds.days), ("token_h", HOUR_S, bounds.hours)]
+    for part in cover(begin, end, levels):
         table: Any = UsageTotal if part.kind else UsageHourly
         sums = (func.sum(table.prompt_tokens + table.completion_tokens), func.sum(table.calls), func.sum(table.quota))
         conditions = [*where(part, Asked()), table.user_id > 0]

@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 from schema.database import make_engine
 from schema.migrate import migrate
 from schema.tables import Ability, Channel, UsageHourly, UsageTotal
+from schema.usage_totals import DAYS, HOURS, WEEKS
 from tests.docs.test_commands import APP
 
 
@@ -62,12 +63,12 @@ def test_the_commands(tmp_path):
     with_database(fill)
     since = time.strftime("%Y-%m-%d", time.gmtime(day))
     assert medusa("rebuild-totals", "--since", since).output == "1 days made anew\n"
-    assert with_database(look)[0] == {"hour": 10, "user": 10, "model": 10, "channel": 10}
+    assert with_database(look)[0] == dict.fromkeys((*HOURS, *DAYS, *WEEKS), 10)
     assert medusa("rebuild-totals").output == "2 days made anew\n"
     assert medusa("rebuild-totals", "--since", "soon").exit_code == 2
     assert medusa("rebuild-abilities").output == "5 abilities\n"
     sums, abilities = with_database(look)
-    assert sums == {"hour": 15, "user": 15, "model": 15, "channel": 15}
+    assert sums == dict.fromkeys((*HOURS, *DAYS, *WEEKS), 15)
     assert abilities == [
         ("default", "a", 1, True, 3), ("default", "a", 2, False, 3), ("default", "b", 1, True, 3),
         ("vip", "a", 1, True, 3), ("vip", "b", 1, True, 3),

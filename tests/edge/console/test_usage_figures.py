@@ -1,9 +1,12 @@
 """The figures behind the dashboard: by every dimension, in true slots of the reader's clock, and only the own ones for users."""
 
+import random
+
 import pytest
 from sqlalchemy import insert
 
 from schema.tables import Channel, Token, UsageHourly
+from schema.usage_totals import advance
 
 DAY = 86_400
 MONDAY = 1_700_438_400  # 2023-11-20 00:00 UTC
@@ -103,3 +106,50 @@ async def test_own_figures_only(filled):
 )
 async def test_what_cannot_be_shown(filled, query, code):
     assert (await usage(filled, **query))["code"] == code
+
+
+def random_hours(count):
+    """Fifteen days, with nobody's calls and no channel's among them, and more users than are drawn."""
+    dice, seen = random.Random(5), {}
+    for _ in range(count):
+        key = (MONDAY + dice.randrange(15 * 24) * 3600, dice.randrange(14), dice.randrange(3), f"m{dice.randrange(3)}", dice.randrange(3),
+               dice.choice(["", "vip"]))  # fmt: skip
+        seen[key] = {"hour": key[0], "user_id": key[1], "channel_id": key[2], "model": key[3], "token_id": key[1] * 3 + key[4],
+                     "group": key[5], "calls": 1 + dice.randrange(5), "errors": dice.randrange(2), "quota": dice.randrange(1000),
+                     "quota_saved": dice.randrange(9), "prompt_tokens": 10, "cached_tokens": dice.randrange(9),
+                     "completion_tokens": 3}  # fmt: skip
+    return list(seen.values())
+
+
+@pytest.mark.parametrize("step", ["day", "week", "hour"])
+async def test_totals_say_what_the_hours_say(console, step):
+    """Every dimension, filter and clock is told the same before there are totals, when half of the time has some, and after."""
+    queries = [
+        {"by": by, "step": step, "offset": offset, **filters}
+        for by in ("model", "user", "channel", "token", "group")
+        for offset in (0, 8 * 3600, -5 * 3600, 19800)
+        for filters in (
+            {},
+            {"username": "root"},
+            {"channel": 1},
+            {"model_name": "m1"},
+            {"token": 4, "username": "root"},
+        )
+    ]
+    async with console.visitor() as http:
+        await console.set_up(http)
+        engine = console.services.engine
+        async with engine.begin() as db:
+            await db.execute(insert(UsageHourly), random_hours(3000))
+
+        async def answers():
+            found = [(await usage(http, start_timestamp=MONDAY + 7200, **query))["data"] for query in queries]
+            return [{**one, "slots": sorted(one["slots"], key=lambda slot: (slot["at"], slot["key"]))} for one in found]
+
+        expected = await answers()
+        assert all(sum(slot["quota"] for slot in one["slots"]) == one["total"]["quota"] for one in expected)
+        assert sum(one["total"]["quota"] > 0 for one in expected) > len(queries) * 0.7
+        for until in (MONDAY + 9 * DAY + 3 * 3600, MONDAY + 16 * DAY):
+            await advance(engine, until)
+            for query, one, other in zip(queries, expected, await answers(), strict=True):
+                assert other == one, query

@@ -230,6 +230,12 @@ async def test_what_people_open_looks_at_few_rows_of_a_long_history(open_shop, p
             f"/api/data/?start_timestamp={now - 7200}&end_timestamp={now}": 1_000, "/api/log/self/stat": 8_000,
             f"/api/data/self?start_timestamp={now - 2_592_000}&end_timestamp={now}": 1_000,
         }  # fmt: skip
+        east = f"/api/data/usage?{month}&step=day&offset=28800"
+        pages |= {
+            f"{east}&by=model": 15_000, f"{east}&by=group": 15_000, f"{east}&by=channel": 40_000, f"{east}&by=user": 16_000,
+            f"{east}&by=token": 45_000, f"{east}&by=model&username=u7": 1_000,
+            f"/api/data/usage/self?{month}&step=week&offset=-18000&by=token": 1_000,
+        }  # fmt: skip
         for path, most in pages.items():
             seen.clear()
             assert (await root.get(path)).json()["success"], path

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections import Counter
 
 import httpx
@@ -123,7 +124,11 @@ async def test_with_one_of_four_healthy_all_of_200_calls_succeed_and_the_ill_one
         assert set(await calls(system, 20)) == {200}
         return all(upstreams.calls[f"key{n}"] > 3 for n in (1, 2, 3, 4))
 
+    begun = time.monotonic()
     await until(all_serve, f"a recovered channel serves again: {upstreams.calls}", within_s=30)
+    print(
+        f"\n200 of 200 calls with one of four channels healthy; all four serve again after {time.monotonic() - begun:.1f} s"
+    )
 
 
 async def test_a_dead_key_switches_its_channel_off_with_evidence_and_one_stray_error_does_not(gateway):

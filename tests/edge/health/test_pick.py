@@ -1,6 +1,6 @@
 """Choice by health: proportions stay, ill channels are left out, nothing is refused while anything may serve."""
 
-import time
+import timeit
 from collections import Counter
 from random import Random
 
@@ -182,28 +182,28 @@ def test_a_refused_key_waits_and_its_channel_serves_with_the_others(make_channel
     assert {chooser.pick(5.3).key_no for _ in range(10)} == {0, 1, 2}
 
 
+def quickest_us(work, rounds=500, repeats=20):
+    """Of many short runs the quickest: what other programs on the machine took is not ours."""
+    return min(timeit.repeat(work, number=rounds, repeat=repeats)) / rounds * 1e6
+
+
 @pytest.mark.parametrize("ill", [0, 1500])
 def test_choice_is_cheap_with_2000_channels(make_channel, make_snapshot, ill):
-    """Measured 3 us a choice, 2 us for begin, end and leave; the bound leaves room for a busy machine."""
+    """Ten microseconds a choice are promised; measured 3, and 1 for begin, end and leave."""
     chooser = Chooser(make_snapshot(*(make_channel(n) for n in range(1, 2001))))
     for number in range(1, ill + 1):
         chooser.call(make_channel(number), 0.0, "server")
-    chooser.pick(1.0)
-    rounds = 2000
-    begun = time.perf_counter()
-    for _ in range(rounds):
-        chooser.pick(1.0)
-    each_us = (time.perf_counter() - begun) / rounds * 1e6
-    assert each_us < 100, each_us
     some = make_channel(1999)
-    begun = time.perf_counter()
-    for _ in range(rounds):
+
+    def mark():
         attempt = chooser.board.begin(some, "m", 1.0)
         chooser.board.succeeded(attempt, 1.1, 50.0, stream=True)
         chooser.board.left(attempt)
-    marked_us = (time.perf_counter() - begun) / rounds * 1e6
-    print(f"ill {ill}: choice {each_us:.2f} us, health {marked_us:.2f} us")
-    assert marked_us < 30, marked_us
+
+    choice_us, marked_us = quickest_us(lambda: chooser.pick(1.0)), quickest_us(mark)
+    print(f"\n2 000 channels, {ill} of them ill: choice {choice_us:.2f} us, health {marked_us:.2f} us")
+    assert choice_us <= 10
+    assert marked_us <= 10
 
 
 @pytest.mark.parametrize(("policy", "second"), [("descend", 3), ("exhaust", 2)])
