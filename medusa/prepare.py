@@ -14,7 +14,8 @@ import structlog
 
 from medusa.cannot_start import CannotStart
 from medusa.preflight import check_database, check_folder, check_port, check_redis, lock_folder
-from medusa.supervisor import SIGNALS
+from medusa.supervisor import SIGNALS, VALKEY_PROGRAM
+from medusa.valkey import find_binary
 from schema.config import Config, ensure_secrets
 from schema.database import Engine, make_engine, parse_dsn
 from schema.log_lines import configure_logging
@@ -100,6 +101,8 @@ def _become_supervisor(config: Config, lock: TextIO) -> None:
         "DATA_DIR": config.data_dir,
         "PYTHONUNBUFFERED": "1",
     }
+    if not config.redis_url:
+        environ[VALKEY_PROGRAM] = find_binary()  # not an argument: who looks for Valkey's process should not find ours
     sys.stdout.flush()
     sys.stderr.flush()
     os.set_inheritable(lock.fileno(), True)

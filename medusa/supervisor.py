@@ -19,6 +19,7 @@ from schema.log_lines import configure_logging
 
 log = structlog.get_logger(__name__)
 
+VALKEY_PROGRAM = "MEDUSA_VALKEY"  # tells this process where the program is, which its caller has looked up
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 WORKER_GRACE_S = 15.0  # it finishes or rolls back a transaction within 10 s
 VALKEY_GRACE_S = 60.0  # it syncs its append-only file
@@ -29,9 +30,11 @@ READY_S = 90.0
 class Supervisor:
     """Owns the children. `run` returns the exit status."""
 
-    def __init__(self, config: Config, environ: Mapping[str, str]) -> None:
+    def __init__(self, config: Config, environ: Mapping[str, str], valkey: str) -> None:
+        """`valkey`: its program, for a gateway that brings its own."""
         self._config = config
         self._environ = dict(environ)
+        self._valkey = valkey
         self._children: list[Child] = []  # in the order in which they start
         self._signals = 0
         self._wake = asyncio.Event()
@@ -82,7 +85,7 @@ class Supervisor:
         socket = find_socket(self._config.data_dir)
         socket.unlink(missing_ok=True)  # the lock on the folder says that nobody listens there
         self._environ["REDIS_CONN_STRING"] = f"unix://{socket}"
-        await self._start_child("valkey", valkey_command(self._config.data_dir, socket), VALKEY_GRACE_S)
+        await self._start_child("valkey", valkey_command(self._config.data_dir, socket, self._valkey), VALKEY_GRACE_S)
         await wait_for_valkey(socket)
 
     async def _announce(self) -> None:
@@ -117,11 +120,11 @@ async def _is_ready(host: str, port: int) -> bool:
         writer.close()
 
 
-def run(config: Config) -> int:
+def run(config: Config, valkey: str) -> int:
     """Run until a signal comes. Prints one sentence and returns 1 where it cannot start."""
     configure_logging(config, "medusa")
     try:
-        return asyncio.run(Supervisor(config, os.environ).run())
+        return asyncio.run(Supervisor(config, os.environ, valkey).run())
     except CannotStart as error:
         print(f"medusa: {error}", file=sys.stderr, flush=True)
         return 1

