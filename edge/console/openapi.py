@@ -51,7 +51,7 @@ class KeyRefused(Struct):
 def write_openapi(routes: Iterable[Route]) -> bytes:
     """The document of exactly these routes."""
     table = tuple(routes)
-    kinds = [kind for route in table for kind in (route.returns, route.answer)]
+    kinds = [kind for route in table for kind in (route.returns, route.answer, route.or_returns)]
     replies, components = msgspec.json.schema_components([*kinds, Refused, KeyRefused], ref_template=_REF)
     for part in components.values():
         _complete(part)
@@ -59,7 +59,9 @@ def write_openapi(routes: Iterable[Route]) -> bytes:
     assert not components.keys() & inputs.keys(), "a type is either read or written"
     paths: dict[str, dict[str, Any]] = {}
     for at, route in enumerate(table):
-        operation = _operation(route, replies[2 * at], bodies[at], replies[2 * at + 1])
+        operation = _operation(
+            route, _either(route, replies[3 * at], replies[3 * at + 2]), bodies[at], replies[3 * at + 1]
+        )
         paths.setdefault(re.sub(r":(\w+)", r"{\1}", route.path), {})[route.method.lower()] = operation
     document = {
         "openapi": "3.1.0",
@@ -69,6 +71,10 @@ def write_openapi(routes: Iterable[Route]) -> bytes:
         "components": {"schemas": components | inputs, "securitySchemes": _SCHEMES},
     }
     return msgspec.json.encode(document)
+
+
+def _either(route: Route, one: Any, other: Any) -> Any:
+    return one if route.or_returns is None else {"anyOf": [one, other]}
 
 
 _ABOUT = (

@@ -38,7 +38,7 @@ Handler = Callable[[Services, Request, Actor], Awaitable[Response]]
 
 
 class Route(Struct, frozen=True):
-    """`path` as BlackSheep writes it (`:id`); `returns` is the type of the reply's `data`, `body` that of the request's.
+    """`path` as BlackSheep writes it (`:id`); `returns` is the type of the reply's `data` (`or_returns`: the other one it may have), `body` that of the request's.
 
     `query`: `name` or `name:type`, the type where it is not the usual one of the name. `fresh`: cookie callers must have
     given their password within ten minutes. `critical`: counts under the strict limit per address. `answer`: type of the
@@ -51,6 +51,7 @@ class Route(Struct, frozen=True):
     returns: Any
     handler: Handler
     body: Any = None
+    or_returns: Any = None
     query: tuple[str, ...] = ()
     fresh: bool = False
     critical: bool = False

@@ -1,7 +1,6 @@
 """What everybody may know of this gateway: names, switches, addresses. No database behind it: health checks ask often."""
 
 from functools import lru_cache
-from typing import Any
 
 import nh3
 from blacksheep import Request, Response
@@ -52,7 +51,7 @@ class SystemView(Struct, kw_only=True):
     enable_online_topup: bool
     enable_stripe_topup: bool
     mj_notify_enabled: bool
-    chats: list[Any]
+    chats: list[dict[str, str]]
     demo_site_enabled: bool
     self_use_mode_enabled: bool
     oidc_enabled: bool

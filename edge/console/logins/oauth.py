@@ -20,7 +20,7 @@ from edge.console.access import check_fresh, check_same_origin, find_actor
 from edge.console.calls import query, read_body, reply
 from edge.console.envelope import Refusal
 from edge.console.journal import audit
-from edge.console.logins.entry import admit_user, is_secure, tell
+from edge.console.logins.entry import SecondStepAsked, admit_user, is_secure, tell
 from edge.console.logins.passkeys import count_ways
 from edge.console.logins.providers import PROVIDERS, Flow, Profile, Provider
 from edge.console.new_user import NewUser, clean_username, insert_user
@@ -246,7 +246,16 @@ ROUTES = (
     Route("GET", "/api/oauth/state", Role.VISITOR, str, new_state, query=("aff",), critical=True),
     Route("POST", "/api/oauth/start", Role.VISITOR, str, start, body=StartBody, critical=True),
     *(
-        Route("GET", f"/api/oauth/{one.name}", Role.VISITOR, UserView, _handler(one), query=_QUERY, critical=True)
+        Route(
+            "GET",
+            f"/api/oauth/{one.name}",
+            Role.VISITOR,
+            UserView,
+            _handler(one),
+            query=_QUERY,
+            or_returns=SecondStepAsked,
+            critical=True,
+        )
         for one in PROVIDERS.values()
     ),
     Route("DELETE", "/api/user/self/binding/:provider", Role.USER, None, unbind, fresh=True),

@@ -14,7 +14,7 @@ from edge.console.envelope import Refusal
 from edge.console.journal import SYSTEM, write_log
 from edge.console.logins import turnstile
 from edge.console.logins.email import use_registration_code
-from edge.console.logins.entry import admit_user, has_second_step, is_secure, rotate
+from edge.console.logins.entry import SecondStepAsked, admit_user, has_second_step, is_secure, rotate
 from edge.console.logins.second_step import check_code
 from edge.console.new_user import NewUser, clean_username, insert_user
 from edge.console.objects import USER_COLUMNS, UserView
@@ -136,7 +136,16 @@ async def reauth(services: Services, request: Request, actor: Actor) -> Response
 
 
 ROUTES = (
-    Route("POST", "/api/user/login", Role.VISITOR, UserView, login, body=LoginBody, critical=True),
+    Route(
+        "POST",
+        "/api/user/login",
+        Role.VISITOR,
+        UserView,
+        login,
+        body=LoginBody,
+        or_returns=SecondStepAsked,
+        critical=True,
+    ),
     Route("GET", "/api/user/logout", Role.VISITOR, None, logout),
     Route("POST", "/api/user/logout", Role.VISITOR, None, logout),
     Route("POST", "/api/user/register", Role.VISITOR, None, register, body=RegisterBody, critical=True),

@@ -16,7 +16,7 @@ from sqlalchemy import select
 from edge.console.access import check_fresh, check_same_origin
 from edge.console.calls import query, reply
 from edge.console.envelope import Refusal
-from edge.console.logins.entry import admit_user
+from edge.console.logins.entry import SecondStepAsked, admit_user
 from edge.console.logins.oauth import bind_account, find_browser
 from edge.console.logins.providers import Profile
 from edge.console.objects import USER_COLUMNS, UserView
@@ -113,7 +113,16 @@ _QUERY = (*FIELDS, "hash")
 _BIND: Any = (*_QUERY, "ticket")
 ROUTES = (
     Route("POST", "/api/oauth/telegram/start", Role.VISITOR, str, start, critical=True),
-    Route("GET", "/api/oauth/telegram/login", Role.VISITOR, UserView, log_in, query=_QUERY, critical=True),
+    Route(
+        "GET",
+        "/api/oauth/telegram/login",
+        Role.VISITOR,
+        UserView,
+        log_in,
+        query=_QUERY,
+        or_returns=SecondStepAsked,
+        critical=True,
+    ),
     Route("POST", "/api/oauth/telegram/ticket", Role.USER, str, new_ticket, fresh=True),
     Route("GET", "/api/oauth/telegram/bind", Role.USER, None, bind, query=_BIND, critical=True, fresh=True),
     Route("POST", "/api/oauth/telegram/bind", Role.USER, None, post_bind, query=_BIND, critical=True, fresh=True),

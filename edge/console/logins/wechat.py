@@ -13,6 +13,7 @@ from edge.console.access import check_same_origin
 from edge.console.calls import client_address, header, query, reply
 from edge.console.envelope import Refusal
 from edge.console.logins import turnstile
+from edge.console.logins.entry import SecondStepAsked
 from edge.console.logins.oauth import bind_account, sign_in, use_state
 from edge.console.logins.oidc import ask
 from edge.console.logins.providers import Profile
@@ -64,7 +65,7 @@ async def bind(services: Services, request: Request, actor: Actor) -> Response:
 ROUTES = (
     Route(
         "GET", "/api/oauth/wechat", Role.VISITOR, UserView, log_in,
-        query=("code", "state", "aff", "turnstile"), critical=True,
+        query=("code", "state", "aff", "turnstile"), or_returns=SecondStepAsked, critical=True,
     ),
     Route("GET", "/api/oauth/wechat/bind", Role.USER, None, bind, query=("code",), critical=True, fresh=True),
     Route("POST", "/api/oauth/wechat/bind", Role.USER, None, bind, query=("code",), critical=True, fresh=True),

@@ -1,5 +1,4 @@
-// Shapes of the management API, from the server's own document: schema.d.ts is made by `npm run types`. Those few that are written
-// here by hand are no single reply. Times are Unix seconds unless said.
+// Shapes of the management API, from the server's own document: schema.d.ts is made by `npm run types`. Times are Unix seconds unless said.
 import type { components } from "./schema";
 
 type Schemas = components["schemas"];
@@ -24,88 +23,30 @@ export type Option = Reply<"OptionView">;
 export type OptionSpec = Reply<"OptionSpecView">;
 export type PriceRow = Reply<"PriceRow">;
 
-export interface Pricing {
-  data: PriceRow[];
-  group_ratio: Record<string, number>;
-  usable_group: Record<string, string>;
-}
+export type Pricing = Reply<"PricingReply">;
 
 export type SetupState = Reply<"SetupState">;
 
-export type ChatLink = Record<string, string>; // one pair: name → URL template
-
-export interface Status {
-  version: string;
-  start_time: UnixSeconds;
-  system_name: string;
-  logo: string;
-  footer_html: string;
-  server_address: string;
-  setup: boolean;
-  email_verification: boolean;
-  github_oauth: boolean;
-  github_client_id: string;
-  linuxdo_oauth: boolean;
-  linuxdo_client_id: string;
-  discord_oauth?: boolean;
-  lark_oauth?: boolean;
-  passkey_login?: boolean;
-  telegram_oauth: boolean;
-  telegram_bot_name: string;
-  oidc_enabled: boolean;
-  oidc_client_id: string;
-  oidc_authorization_endpoint: string;
-  wechat_login: boolean;
-  wechat_qrcode: string;
-  turnstile_check: boolean;
-  turnstile_site_key: string;
-  quota_per_unit: number;
-  display_in_currency: boolean;
-  enable_batch_update: boolean;
-  enable_drawing: boolean;
-  enable_task: boolean;
-  enable_data_export: boolean;
-  data_export_default_time: string;
-  default_collapse_sidebar: boolean;
-  enable_online_topup: boolean;
-  mj_notify_enabled: boolean;
-  chats: ChatLink[];
-  demo_site_enabled: boolean;
-  self_use_mode_enabled: boolean;
-  price: number; // local currency per USD
-  min_topup: number;
-  top_up_link: string;
-  docs_link: string;
-  password_login?: boolean;
-  register_enabled?: boolean;
-  password_register?: boolean;
-  two_factor_available?: boolean;
-}
-
-export interface GroupInfo {
-  ratio: number;
-  desc: string;
-}
+export type Status = Reply<"SystemView">;
+export type ChatLink = Status["chats"][number]; // one pair: name → URL template
+export type GroupInfo = Reply<"GroupView">;
 
 export type BulkReport = Reply<"BatchReport">;
 
-export interface LoginReply extends Partial<User> {
-  require_2fa?: boolean;
-}
+export type TopUpOrder = Reply<"OrderView">;
 
-export interface TopUpOrder {
-  id: number;
-  user_id?: number;
-  amount: number;
-  money: number;
-  trade_no: string;
-  create_time: UnixSeconds;
-  status: string;
-}
-
+/** A finished sign-in, or one that waits for its second step. */
+export type LoginReply = User | Reply<"SecondStepAsked">;
+export type TwoFactorStatus = Reply<"StatusView">;
+export type TwoFactorSetup = Reply<"SetupView">;
+export type Passkey = Reply<"PasskeyView">;
 export type SessionInfo = Reply<"SessionView">;
 
 export type Job = Reply<"JobView">;
 export type ServerNode = Reply<"NodeView">;
 export type AuditEntry = Reply<"AuditView">;
 export type Books = Reply<"BooksView">;
+export type Usage = Reply<"UsageView">;
+export type UsageSums = Reply<"UsageSums">;
+export type UsageEntry = Reply<"UsageEntry">;
+export type UsageSlot = Reply<"UsageSlot">;

@@ -38,7 +38,7 @@ export default function LoginPage() {
   });
   const first = useMutation({
     mutationFn: (values: { username: string; password: string }) => logIn({ username: values.username.trim(), password: values.password }, captcha),
-    onSuccess: (reply) => (reply.require_2fa ? setSecondStep(true) : signedIn(reply)),
+    onSuccess: (reply) => ("require_2fa" in reply ? setSecondStep(true) : signedIn(reply)),
   });
   const second = useMutation({ mutationFn: () => logInSecondStep(code.trim()), onSuccess: signedIn });
 

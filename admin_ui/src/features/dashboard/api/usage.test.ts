@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { changeOf, cut, DAY_S, grainsOf, HOUR_S, rangeBefore, rangeOf, type Slot, slotOf, type Usage } from "./usage";
+import { changeOf, cut, DAY_S, grainsOf, HOUR_S, rangeBefore, rangeOf, type Slot, slotOf } from "./usage";
+import type { Usage } from "@/shared/api/types";
 
 const MONDAY = 1_700_438_400; // 2023-11-20 00:00 UTC
 const slot = (key: string, at: number, quota: number): Slot => ({ key, name: key && `name ${key}`, at, quota, calls: 1, errors: 0, quota_saved: 0, prompt_tokens: 10, cached_tokens: 4, completion_tokens: 5 });

@@ -1,5 +1,6 @@
 // Use over time: sums by model, user, channel, token or group, cut into slots by the server, with the empty ones filled in here.
 import { api } from "@/shared/api/client";
+import type { Usage, UsageEntry, UsageSlot, UsageSums } from "@/shared/api/types";
 
 export const DATA = ["data"] as const;
 export type Grain = "hour" | "day" | "week";
@@ -9,27 +10,9 @@ export const HOUR_S = 3600;
 export const DAY_S = 86_400;
 const SLOTS_MAX = 1500; // the server's limit
 
-export interface Sums {
-  calls: number;
-  errors: number;
-  quota: number;
-  quota_saved: number; // what cached tokens would have cost more without the cache
-  prompt_tokens: number; // cached ones included
-  cached_tokens: number;
-  completion_tokens: number;
-}
-export interface Entry extends Sums {
-  key: string; // id or name; "" in slots = all others
-  name: string;
-}
-export interface Slot extends Entry {
-  at: number; // Unix s
-}
-export interface Usage {
-  total: Sums;
-  entries: Entry[];
-  slots: Slot[];
-}
+export type Sums = UsageSums; // cached tokens are a part of the prompt tokens
+export type Entry = UsageEntry; // `key`: id or name; "" in slots = all others
+export type Slot = UsageSlot;
 export interface Range {
   from: number; // Unix s
   to: number;

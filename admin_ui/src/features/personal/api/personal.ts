@@ -2,18 +2,10 @@
 import { queryOptions } from "@tanstack/react-query";
 import { api } from "@/shared/api/client";
 import { readJsonObject } from "@/shared/api/json-text";
+import type { Passkey, SessionInfo, TwoFactorSetup, TwoFactorStatus } from "@/shared/api/types";
 
 export const SESSIONS = ["sessions"] as const;
-
-export interface Session {
-  id: string;
-  created: number; // Unix s
-  last_seen: number; // Unix s
-  ip: string;
-  user_agent: string;
-  current: boolean;
-}
-export const sessionsQuery = queryOptions({ queryKey: SESSIONS, queryFn: ({ signal }) => api.get<Session[]>("/api/user/self/sessions", { signal }) });
+export const sessionsQuery = queryOptions({ queryKey: SESSIONS, queryFn: ({ signal }) => api.get<SessionInfo[]>("/api/user/self/sessions", { signal }) });
 export const endSession = (id: string) => api.delete<null>(`/api/user/self/sessions/${id}`);
 export const endOtherSessions = () => api.delete<null>("/api/user/self/sessions");
 
@@ -42,25 +34,13 @@ export function readSetting(text: string | undefined): NoticeSetting {
 export const saveSetting = (body: NoticeSetting) => api.put<null>("/api/user/setting", body);
 
 export const TWO_FACTOR = ["two-factor"] as const;
-export interface TwoFactorStatus {
-  enabled: boolean;
-  backup_codes_left: number;
-  passkeys: number;
-  required: boolean; // the operator asks it of this account
-}
 export const twoFactorQuery = queryOptions({ queryKey: TWO_FACTOR, queryFn: ({ signal }) => api.get<TwoFactorStatus>("/api/user/2fa/status", { signal }) });
-export const setUpTwoFactor = () => api.post<{ secret: string; otpauth_url: string }>("/api/user/2fa/setup");
+export const setUpTwoFactor = () => api.post<TwoFactorSetup>("/api/user/2fa/setup");
 export const enableTwoFactor = (code: string) => api.post<string[]>("/api/user/2fa/enable", { code });
 export const disableTwoFactor = (code: string) => api.post<null>("/api/user/2fa/disable", { code });
 export const newBackupCodes = () => api.post<string[]>("/api/user/2fa/backup_codes");
 
 export const PASSKEYS = ["passkeys"] as const;
-export interface Passkey {
-  id: number;
-  name: string;
-  created: number; // Unix s
-  last_used: number; // Unix s; 0 = never
-}
 export const passkeysQuery = queryOptions({ queryKey: PASSKEYS, queryFn: ({ signal }) => api.get<Passkey[]>("/api/user/passkeys", { signal }) });
 export const renamePasskey = (id: number, name: string) => api.put<null>(`/api/user/passkeys/${id}`, { name });
 export const deletePasskey = (id: number) => api.delete<null>(`/api/user/passkeys/${id}`);

@@ -5,11 +5,12 @@ import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { canUsePasskeys, makePasskey } from "@/shared/api/passkeys";
+import type { Passkey } from "@/shared/api/types";
 import { ErrorState } from "@/shared/components/ErrorState";
 import { useFormat } from "@/shared/format/useFormat";
 import { useAction } from "@/shared/hooks/useAction";
 import { useConfirm } from "@/shared/hooks/useConfirm";
-import { deletePasskey, deviceOf, type Passkey, PASSKEYS, passkeysQuery, renamePasskey, SESSIONS, TWO_FACTOR } from "../api/personal";
+import { deletePasskey, deviceOf, PASSKEYS, passkeysQuery, renamePasskey, SESSIONS, TWO_FACTOR } from "../api/personal";
 
 function PasskeyRow({ passkey }: { passkey: Passkey }) {
   const { t } = useTranslation();

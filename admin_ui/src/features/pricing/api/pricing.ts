@@ -5,10 +5,7 @@ import type { PriceRow, Pricing } from "@/shared/api/types";
 
 export const pricingQuery = queryOptions({
   queryKey: ["pricing"],
-  queryFn: async ({ signal }): Promise<Pricing> => {
-    const reply = await api.getRaw<Partial<Pricing>>("/api/pricing", { signal });
-    return { data: reply.data ?? [], group_ratio: reply.group_ratio ?? {}, usable_group: reply.usable_group ?? {} };
-  },
+  queryFn: ({ signal }) => api.getRaw<Pricing>("/api/pricing", { signal }),
   staleTime: 60_000,
 });
 

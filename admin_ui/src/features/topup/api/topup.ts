@@ -4,18 +4,10 @@ import type { TopUpOrder } from "@/shared/api/types";
 
 export const ORDERS = ["orders"] as const;
 export const redeem = (key: string) => api.post<number>("/api/user/topup", { key });
-export const listOrders = (isAdmin: boolean, list: ListQuery, signal: AbortSignal) => api.getPage<Order>(isAdmin ? "/api/topups" : "/api/user/topups", "from1", list, signal);
+export const listOrders = (isAdmin: boolean, list: ListQuery, signal: AbortSignal) => api.getPage<TopUpOrder>(isAdmin ? "/api/topups" : "/api/user/topups", "from1", list, signal);
 export const invitationCode = () => api.get<string>("/api/user/aff");
 export const moveReward = (quota: number) => api.post<null>("/api/user/aff_transfer", { quota });
 
-export interface Order extends TopUpOrder {
-  username: string;
-  provider: string;
-  method: string;
-  currency: string;
-  quota: number;
-  paid_time: number;
-}
 export type Provider = "epay" | "stripe";
 /** Price in the provider's currency, as text. */
 export const priceOfAmount = (provider: Provider, amount: number) => api.post<string>(provider === "epay" ? "/api/user/amount" : "/api/user/stripe/amount", { amount });

@@ -5,7 +5,7 @@ import { useMemo, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { selfQuery, useIsAdmin, useSelf } from "@/shared/api/self";
 import { useStatus } from "@/shared/api/status";
-import type { Status } from "@/shared/api/types";
+import type { Status, TopUpOrder } from "@/shared/api/types";
 import { EmptyState } from "@/shared/components/EmptyState";
 import { PageHeader } from "@/shared/components/PageHeader";
 import { Stat } from "@/shared/components/Stat";
@@ -15,7 +15,7 @@ import { LIST_DEFAULTS, useList } from "@/shared/components/table/useList";
 import { useFormat } from "@/shared/format/useFormat";
 import { useAction } from "@/shared/hooks/useAction";
 import { useErrorText } from "@/shared/hooks/useErrorText";
-import { listOrders, type Order, ORDERS, type Provider, redeem } from "../api/topup";
+import { listOrders, ORDERS, type Provider, redeem } from "../api/topup";
 import { InviteCard } from "../components/InviteCard";
 import { PayCard } from "../components/PayCard";
 
@@ -65,10 +65,10 @@ export default function TopUpPage() {
     defaults: DEFAULTS,
     fetch: (list, signal) => listOrders(isAdmin && Boolean(list.filters?.["everybody"]), { ...list, filters: { status: list.filters?.["status"] } }, signal),
   });
-  const columns = useMemo<Column<Order>[]>(
+  const columns = useMemo<Column<TopUpOrder>[]>(
     () => [
       { id: "time", header: t("topup.column.time"), width: 172, fixed: true, phone: "title", cell: (order) => <Text size="sm" style={{ whiteSpace: "nowrap" }}>{format.time(order.create_time)}</Text> },
-      ...(state.everybody ? [{ id: "user", header: t("topup.column.user"), width: 120, cell: (order: Order) => order.username }] : []),
+      ...(state.everybody ? [{ id: "user", header: t("topup.column.user"), width: 120, cell: (order: TopUpOrder) => order.username }] : []),
       { id: "status", header: t("topup.column.status"), width: 120, cell: (order) => { const name = order.status in LOOKS ? (order.status as keyof typeof LOOKS) : "failed"; return <StatusBadge label={t(`topup.status.${name}`)} color={LOOKS[name].color} icon={LOOKS[name].icon} />; } },
       { id: "amount", header: t("topup.column.amount"), width: 110, align: "right", cell: (order) => (order.quota ? format.quota(order.quota) : `$${format.number(order.amount)}`) },
       { id: "money", header: t("topup.column.money"), width: 120, align: "right", cell: (order) => `${format.number(order.money, 2)} ${order.currency}` },
