@@ -4,7 +4,7 @@ import { useLocalStorage, useMediaQuery } from "@mantine/hooks";
 import { IconArrowDown, IconArrowUp, IconChevronRight } from "@tabler/icons-react";
 import { getCoreRowModel, type Row, useReactTable, type VisibilityState } from "@tanstack/react-table";
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { Fragment, type ReactNode, useEffect, useMemo, useRef, useState } from "react";
+import { Fragment, memo, type ReactNode, useEffect, useMemo, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { EmptyState } from "../EmptyState";
 import { ErrorState } from "../ErrorState";
@@ -79,7 +79,7 @@ export function DataTable<T>(props: DataTableProps<T>) {
     manualPagination: true,
     manualSorting: true,
   });
-  const shown = columns.filter((c) => visibility[c.id] !== false);
+  const shown = useMemo(() => columns.filter((c) => visibility[c.id] !== false), [columns, visibility]);
   const modelRows = table.getRowModel().rows as Row<T>[];
   const virtual = modelRows.length > VIRTUAL_FROM && !isPhone;
   const virtualizer = useVirtualizer({
@@ -150,12 +150,7 @@ export function DataTable<T>(props: DataTableProps<T>) {
               <Checkbox size="xs" checked={selected?.has(key) ?? false} onChange={() => toggleSelected(key)} aria-label={t("shared.table.selectRow", { row: String(key) })} />
             </td>
           )}
-          {shown.map((column) => (
-            <td key={column.id} className={classes.cell} data-align={column.align}>
-              {column.cell(row.original)}
-            </td>
-          ))}
-          {props.rowActions && <td className={classes.actions}>{props.rowActions(row.original)}</td>}
+          <Cells columns={shown} row={row.original} actions={props.rowActions} />
         </tr>
         {expand && isOpen && (
           <tr className={classes.expanded}>
@@ -285,6 +280,25 @@ export function DataTable<T>(props: DataTableProps<T>) {
 }
 
 const EMPTY: never[] = [];
+
+interface CellsProps<T> {
+  columns: Column<T>[];
+  row: T;
+  actions: ((row: T) => ReactNode) | undefined;
+}
+/** Kept while the table scrolls: only rows that come into sight are drawn. */
+const Cells = memo(function Cells<T>({ columns, row, actions }: CellsProps<T>) {
+  return (
+    <>
+      {columns.map((column) => (
+        <td key={column.id} className={classes.cell} data-align={column.align}>
+          {column.cell(row)}
+        </td>
+      ))}
+      {actions && <td className={classes.actions}>{actions(row)}</td>}
+    </>
+  );
+}) as <T>(props: CellsProps<T>) => ReactNode;
 
 function toggled(keys: ReadonlySet<RowKey>, key: RowKey): Set<RowKey> {
   const next = new Set(keys);
