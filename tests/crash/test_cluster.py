@@ -149,4 +149,8 @@ async def test_each_piece_is_killed_and_restarted_under_load(tmp_path: Path, pos
         assert len(load.failed) <= CLIENTS * len(killed)
         await system.check_books(load.answered, others=True)
         extra = len(set(await system.charged()) - load.answered)
+        print(
+            f"\n3 edges and 2 workers, each killed once: {len(load.answered)} calls answered and charged once, {len(load.failed)} in"
+            f" flight on a killed edge failed, {extra} of them charged"
+        )
         assert extra <= len(load.failed), "whatever else was charged is a call that a killed edge had in flight"
