@@ -3,7 +3,7 @@
 PUBLIC = ("/", "/login", "/register", "/reset", "/pricing", "/about")
 USER_PAGES = (
     "/console", "/console/tokens", "/console/logs", "/console/topup", "/console/midjourney", "/console/tasks",
-    "/console/playground", "/console/personal", "/chat",
+    "/console/playground", "/console/personal", "/chat", "/chat/0", "/chat2link?new=1", "/chat2link?id=99",
 )  # fmt: skip
 ADMIN_PAGES = (
     "/console/health", "/console/health/4", "/console/channels", "/console/users", "/console/redemptions",

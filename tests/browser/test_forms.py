@@ -165,14 +165,3 @@ def test_of_settings(browser: Browser, site: Gateway) -> None:
         expect(page.get_by_text("Save the changes first.")).to_be_visible()
         page.get_by_role("button", name="Discard").click()
         assert visit.take_troubles() == []
-
-
-def test_playground_streams_an_answer_with_its_figures(browser: Browser, site: Gateway) -> None:
-    with visiting(browser, site.address, USER, PASSWORD) as visit:
-        visit.context.add_init_script("localStorage.setItem('medusa.playground.models', '[\"gpt-4o\"]')")
-        page = visit.go("/console/playground")
-        page.get_by_label("Message").fill("Who are you?")
-        page.keyboard.press("Enter")
-        expect(page.locator("strong", has_text="answers")).to_be_visible()  # bold in the Markdown
-        expect(page.get_by_text(re.compile("120 in, 40 out"))).to_be_visible()
-        assert visit.take_troubles() == []
