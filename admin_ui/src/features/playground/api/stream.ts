@@ -3,6 +3,8 @@ import { ApiError, requestHeaders } from "@/shared/api/client";
 import type { Usage } from "./conversation";
 import type { RequestBody } from "./request";
 
+export const PATH = "/pg/chat/completions";
+
 export interface Piece {
   text?: string;
   thinking?: string;
@@ -77,7 +79,7 @@ export function readChunk(data: string): Piece {
 async function open(exchange: Exchange, group: string, signal: AbortSignal): Promise<Response> {
   let response: Response;
   try {
-    response = await fetch("/pg/chat/completions", { method: "POST", credentials: "same-origin", headers: requestHeaders(true), body: JSON.stringify(group ? { ...exchange.request, group } : exchange.request), signal });
+    response = await fetch(PATH, { method: "POST", credentials: "same-origin", headers: requestHeaders(true), body: JSON.stringify(group ? { ...exchange.request, group } : exchange.request), signal });
   } catch (error) {
     if (signal.aborted) throw error;
     throw new ApiError("network", 0, "network", {}, "");
