@@ -33,13 +33,13 @@ export function RawDialog({ model, exchange, onClose }: { model: string; exchang
           </Tabs.List>
           <Tabs.Panel value="request">
             <Group gap="xs" mb="xs">
-              <Code>{`POST ${PATH}`}</Code>
+              <Code>{PATH}</Code>
             </Group>
             <CodeBlock language="json" maxHeight={HEIGHT} code={JSON.stringify(shorten(exchange.request), null, 2)} copied={JSON.stringify(exchange.request, null, 2)} />
           </Tabs.Panel>
           <Tabs.Panel value="response">
             <Group gap="xs" mb="xs">
-              {exchange.status > 0 && <Badge color={exchange.status < 400 ? "teal" : "red"}>{`HTTP ${exchange.status}`}</Badge>}
+              {exchange.status > 0 && <Badge color={exchange.status < 400 ? "teal" : "red"}>{exchange.status}</Badge>}
               {exchange.requestId && <Code>{exchange.requestId}</Code>}
             </Group>
             <CodeBlock language={streamed ? "text/event-stream" : "json"} maxHeight={HEIGHT} code={responseText(exchange)} />
