@@ -19,5 +19,6 @@ describe("channel form", () => {
   ])("%s", (_, change, creating, expected) => expect(checkForm({ ...good, ...change }, creating)).toEqual(expected));
 
   it("leaves the key out when an edit does not replace it", () => expect(writeForm({ ...good, key: "" }, 7)).not.toHaveProperty("key"));
+  it("carries the system prompt and the note", () => expect(writeForm({ ...good, system_prompt: " Be brief. ", remark: "paid by Ada" }, 7)).toMatchObject({ system_prompt: "Be brief.", remark: "paid by Ada" }));
   it("removes one slash at the end of the address", () => expect(writeForm({ ...good, base_url: "https://a.b/" }, undefined).base_url).toBe("https://a.b"));
 });

@@ -17,6 +17,8 @@ export interface ChannelForm {
   status_code_mapping: string;
   setting: string;
   param_override: string;
+  system_prompt: string;
+  remark: string;
   tag: string;
   test_model: string;
   priority: number;
@@ -26,7 +28,7 @@ export interface ChannelForm {
 
 export const EMPTY_FORM: ChannelForm = {
   type: 1, name: "", key: "", many: false, base_url: "", other: "", openai_organization: "", models: [], groups: ["default"], model_mapping: "",
-  status_code_mapping: "", setting: "", param_override: "", tag: "", test_model: "", priority: 0, weight: 0, auto_ban: true,
+  status_code_mapping: "", setting: "", param_override: "", system_prompt: "", remark: "", tag: "", test_model: "", priority: 0, weight: 0, auto_ban: true,
 };
 
 export function formOf(channel: Channel): ChannelForm {
@@ -44,6 +46,8 @@ export function formOf(channel: Channel): ChannelForm {
     status_code_mapping: channel.status_code_mapping ?? "",
     setting: channel.setting ?? "",
     param_override: channel.param_override ?? "",
+    system_prompt: channel.system_prompt ?? "",
+    remark: channel.remark ?? "",
     tag: channel.tag ?? "",
     test_model: channel.test_model ?? "",
     priority: channel.priority ?? 0,
@@ -127,6 +131,8 @@ export function writeForm(form: ChannelForm, id: number | undefined): ChannelWri
     status_code_mapping: form.status_code_mapping.trim(),
     setting: form.setting.trim(),
     param_override: form.param_override.trim(),
+    system_prompt: form.system_prompt.trim(),
+    remark: form.remark.trim(),
     tag: form.tag.trim(),
     test_model: form.test_model.trim(),
     priority: form.priority,

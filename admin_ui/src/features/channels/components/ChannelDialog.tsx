@@ -164,6 +164,7 @@ function ChannelEditor({ id, initial, title, onClose }: { id: number | undefined
             <Stack gap="sm">
               <TagsInput label={t("channels.field.groups")} description={t("channels.hint.groups")} data={groups.data ?? []} splitChars={[","]} {...form.getInputProps("groups")} />
               <TextInput label={t("channels.field.tag")} description={t("channels.hint.tag")} {...form.getInputProps("tag")} />
+              <Textarea label={t("channels.field.remark")} description={t("channels.hint.remark")} autosize minRows={1} maxRows={6} {...form.getInputProps("remark")} />
               <SimpleGrid cols={2}>
                 <NumberInput label={t("channels.field.priority")} description={t("channels.hint.priority")} allowDecimal={false} {...form.getInputProps("priority")} onChange={(value) => form.setFieldValue("priority", Number(value) || 0)} />
                 <NumberInput label={t("channels.field.weight")} description={t("channels.hint.weight")} min={0} allowDecimal={false} {...form.getInputProps("weight")} onChange={(value) => form.setFieldValue("weight", Number(value) || 0)} />
@@ -174,6 +175,7 @@ function ChannelEditor({ id, initial, title, onClose }: { id: number | undefined
           <Tabs.Panel value="advanced">
             <Stack gap="sm">
               <JsonField label={t("channels.field.setting")} description={t("channels.hint.setting")} template={{ force_format: false, thinking_to_content: false, proxy: "" }} value={values.setting} onChange={(value) => form.setFieldValue("setting", value)} />
+              <Textarea label={t("channels.field.system_prompt")} description={t("channels.hint.system_prompt")} autosize minRows={2} maxRows={10} {...form.getInputProps("system_prompt")} />
               <JsonField label={t("channels.field.param_override")} description={t("channels.hint.param_override")} template={{ temperature: 0 }} value={values.param_override} onChange={(value) => form.setFieldValue("param_override", value)} />
               <JsonField label={t("channels.field.status_code_mapping")} description={t("channels.hint.status_code_mapping")} template={{ "400": "500" }} value={values.status_code_mapping} onChange={(value) => form.setFieldValue("status_code_mapping", value)} />
             </Stack>

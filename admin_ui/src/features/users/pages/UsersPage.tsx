@@ -51,7 +51,7 @@ export default function UsersPage() {
       { id: "used", header: t("users.column.used"), width: 130, align: "right", cell: (user) => format.quota(user.used_quota) },
       { id: "calls", header: t("users.column.calls"), width: 110, align: "right", cell: (user) => format.number(user.request_count) },
       { id: "email", header: t("users.column.email"), width: 190, hidden: true, cell: (user) => <Text size="sm" truncate>{user.email}</Text> },
-      { id: "invited", header: t("users.column.invited"), width: 150, hidden: true, cell: (user) => `${format.number(user.aff_count)} · ${format.quota(user.aff_history_quota)}` },
+      { id: "invited", header: t("users.column.invited"), width: 210, hidden: true, cell: (user) => `${format.number(user.aff_count)} · ${format.quota(user.aff_history_quota)}${user.inviter_id ? ` · ${t("users.inviter", { id: user.inviter_id })}` : ""}` },
     ],
     [t, format],
   );
