@@ -43,6 +43,7 @@ _COUNTERS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "rate_limited_total": ("Calls refused by a rate limit.", ("mark",)),
     "hedges_total": ("Second channels that were asked: won, or lost to the first.", ("result",)),
     "hedge_lost_quota_total": ("What prompts of cut attempts may have cost, in quota.", ()),
+    "redis_emptied_total": ("Times that an edge found Redis emptied under its feet.", ()),
     "redis_errors_total": ("PINGs that Redis did not answer.", ()),
 }
 _HISTOGRAMS: Mapping[str, tuple[str, tuple[str, ...]]] = {
@@ -200,6 +201,8 @@ def _own(files: list[Figures]) -> list[Metric]:
         if labels[:1] == ("channel",):
             values = _busiest(values)
         counter = CounterMetricFamily(f"medusa_{metric}", text, labels=labels)
+        if not labels and not values:
+            values = {"": 0.0}  # a first event must be seen as a rise
         for key, value in values.items():
             counter.add_metric(key.split("\t") if labels else [], value)
         families.append(counter)

@@ -233,6 +233,7 @@ class Settling:
         if self._born.get(name, mark) != mark:
             sent = await self._hot.replay()
             self._meters.count("replayed_total", by=sent)
+            self._meters.count("redis_emptied_total")
             log.error("redis_was_emptied", replayed=sent)
         self._born[name] = mark
 

@@ -1,11 +1,13 @@
 """Faults that are no crash: Redis loses everything, SQL stands still, clocks jump, the disk is full, upstreams cannot be reached."""
 
 import asyncio
+import re
 import socket
 import struct
 import time
 from pathlib import Path
 
+import httpx
 import pytest
 from sqlalchemy import insert, select, text, update
 
@@ -29,6 +31,9 @@ async def test_redis_forgets_everything_under_load(tmp_path: Path):
                 await load.more(20)
                 await system.redis.flushall()
             await load.more(20)
+        async with httpx.AsyncClient(trust_env=False) as http:
+            metrics = (await http.get(f"{system.address()}/metrics")).text
+        assert float(re.findall(r"^medusa_redis_emptied_total (\S+)", metrics, re.MULTILINE)[0]) >= 1, "the alarm rings"
         assert set(load.refused) <= {503}
         await system.check_books(load.answered, others=True)
         extra = set(await system.charged()) - load.answered

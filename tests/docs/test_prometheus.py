@@ -64,6 +64,11 @@ CASES = {
         [('medusa_spool_bytes{instance="a"}', "0x90"), ('medusa_spool_bytes{instance="b"}', "1x90")],
         [('medusa_spool_bytes{instance="a"}', "0x90")],
     ),
+    "RedisEmptied": (
+        {},
+        [('medusa_redis_emptied_total{instance="a"}', "0x80 1x20")],
+        [('medusa_redis_emptied_total{instance="a"}', "1x90")],
+    ),
     "ReconcileMissing": (
         {},
         [('medusa_job_last_success_timestamp{job="reconcile"}', "0x200")],
