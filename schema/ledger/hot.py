@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from schema.ledger import scripts
 from schema.ledger.connection import Execute, Part, evaluate
+from schema.ledger.gathering import Account, Gathering, Written
 from schema.ledger.keys import Keys
 from schema.ledger.loading import BalanceLoader, Truth
 from schema.quota import Quota
@@ -83,8 +84,32 @@ class _Kept(Struct, frozen=True):
     record: UsageRecord
 
 
+class _Hold(Struct, frozen=True):
+    """What a call asks for. `idempotency_key` '' = none."""
+
+    request_id: str
+    amount: int
+    deadline_ms: int
+    idempotency_key: str
+
+
+class _End(Struct, frozen=True):
+    """How a call ends. `flags`: see settle.lua."""
+
+    request_id: str
+    quota: int
+    record: bytes
+    flags: int
+
+
+_FORGET, _CHECK = 1, 2
+
+
 class HotLedger:
-    """One per process. Every method is one round trip and may be repeated safely after a lost connection."""
+    """One per process. Every method is one round trip and may be repeated safely after a lost connection.
+
+    Holds and settles that calls of one account ask for in the same turn of the loop share theirs.
+    """
 
     def __init__(
         self,
@@ -105,6 +130,8 @@ class HotLedger:
         self._now_ms = now_ms
         self._clock_offset_ms: int | None = None
         self._loader = BalanceLoader(execute, self.keys, read_truth, now_ms)
+        self._holds = Gathering(execute, scripts.RESERVE, self._write_holds, _read_holds)
+        self._ends = Gathering(execute, scripts.SETTLE, self._write_ends, _read_ends)
         self._recent: deque[_Kept] = deque(maxlen=RING_RECORDS_MAX)
         self._refreshing: set[asyncio.Task[None]] = set()
 
@@ -146,35 +173,27 @@ class HotLedger:
             idempotency_key: name made by `digest_idempotency_key`; it is forgotten if the call ends without
                 a charge, so that it may be sent again.
         """
-        tag = self.keys.tag(user_id)
-        names = [f"{tag}b:{user_id}", tag + "u"]
-        if idempotency_key is not None:
-            names.append(f"{tag}i:{idempotency_key}")
-        answer = await evaluate(
-            self.execute,
-            scripts.RESERVE,
-            names,
-            (request_id, amount, deadline_ms, token_id or 0, user_id, idempotency_key or b"", IDEMPOTENCY_LIFETIME_S),
-        )
-        if answer[0] == 0:
-            if int(answer[2]) + REFRESH_MS < self._now_ms():
+        hold = _Hold(request_id, amount, deadline_ms, idempotency_key or "")
+        loaded_ms, code, value = await self._holds.ask((user_id, token_id or 0), hold)
+        if code == 0:
+            if loaded_ms + REFRESH_MS < self._now_ms():
                 self._refresh(user_id, token_id)
             if checkpoint:
                 await self.extend([Extension(request_id, user_id, deadline_ms, checkpoint)])
-            return Reserved(Quota(answer[1]))
-        return self._refusal(answer)
+            return Reserved(Quota(value))
+        return _refusal(code, value)
 
-    def _refusal(self, answer: list[Any]) -> QuotaShort | NotLoaded | Repeated:
-        match answer[0]:
-            case 1:
-                return QuotaShort("user", Quota(answer[1]))
-            case 2:
-                return QuotaShort("token", Quota(answer[1]))
-            case 3:
-                return NotLoaded(bool(answer[1] & 1), bool(answer[1] & 2))
-            case _:
-                earlier = answer[1]
-                return Repeated(earlier.decode() if isinstance(earlier, bytes) else earlier, answer[2] == 1)
+    def _write_holds(self, account: Account, asked: Sequence[_Hold]) -> Written:
+        user_id, token_id = account
+        tag = self.keys.tag(user_id)
+        names = [f"{tag}b:{user_id}", tag + "u"]
+        arguments: list[Part] = [token_id, user_id, IDEMPOTENCY_LIFETIME_S]
+        for hold in asked:
+            key = hold.idempotency_key
+            if key:
+                names.append(f"{tag}i:{key}")
+            arguments += (hold.request_id, hold.amount, hold.deadline_ms, key)
+        return names, arguments
 
     async def grow(self, *, request_id: str, user_id: int, extra: int) -> Reserved | QuotaShort | NotLoaded | NoHold:
         """Hold `extra` more quota for a call that outran its estimate."""
@@ -183,7 +202,7 @@ class HotLedger:
             return Reserved(Quota(answer[1]))
         if answer[0] == 5:
             return NoHold()
-        refusal = self._refusal(answer)
+        refusal = _refusal(*answer)
         assert not isinstance(refusal, Repeated)
         return refusal
 
@@ -224,7 +243,7 @@ class HotLedger:
 
     async def settle(self, record: UsageRecord) -> Settled:
         """End a call: acknowledged means that the record is in the stream. Failed calls (quota 0, `error_code`) too."""
-        late = await self._settle(record, b"")
+        late = await self._settle(record)
         self._remember(record)
         return Settled(late)
 
@@ -235,19 +254,20 @@ class HotLedger:
             recent.popleft()
         recent.append(_Kept(now_s, record))
 
-    async def _settle(self, record: UsageRecord, mark: bytes) -> bool:
-        user_id, request_id = record.user_id, record.request_id
+    async def _settle(self, record: UsageRecord, *, check: bool = False) -> bool:
+        forget = record.error_code or (record.cut and not record.quota)
+        flags = (_FORGET if forget else 0) | (_CHECK if check else 0)
+        end = _End(record.request_id, record.quota, write_record(record), flags)
+        late: bool = await self._ends.ask((record.user_id, record.token_id if record.token_limited else 0), end)
+        return late
+
+    def _write_ends(self, account: Account, asked: Sequence[_End]) -> Written:
+        user_id, token_id = account
         tag = self.keys.tag(user_id)
-        answer = await evaluate(
-            self.execute,
-            scripts.SETTLE,
-            (f"{tag}b:{user_id}", tag + "usage", f"{tag}e:{user_id}", f"{tag}c:{request_id}"),
-            (
-                request_id, user_id, record.token_id if record.token_limited else 0, record.quota, write_record(record),
-                mark, 1 if record.error_code or (record.cut and not record.quota) else 0, EPOCH_LIFETIME_S, f"{tag}i:",
-            ),
-        )  # fmt: skip
-        return bool(answer)
+        arguments: list[Part] = [user_id, token_id, EPOCH_LIFETIME_S, tag]
+        for end in asked:
+            arguments += (end.request_id, end.quota, end.record, end.flags)
+        return (f"{tag}b:{user_id}", tag + "usage", f"{tag}e:{user_id}"), arguments
 
     def recent(self) -> list[UsageRecord]:
         """What this process settled in the 5 s before its last settle: ask before the first settle on a new connection."""
@@ -267,9 +287,9 @@ class HotLedger:
         for record in records:
             batch.append(record)
             if len(batch) == EXTEND_HOLDS_MAX:
-                await asyncio.gather(*(self._settle(one, b"1") for one in batch))
+                await asyncio.gather(*(self._settle(one, check=True) for one in batch))
                 sent, batch = sent + len(batch), []
-        await asyncio.gather(*(self._settle(one, b"1") for one in batch))
+        await asyncio.gather(*(self._settle(one, check=True) for one in batch))
         return sent + len(batch)
 
     # -- balance -------------------------------------------------------------------------------------------------------
@@ -289,3 +309,29 @@ class HotLedger:
         """The hot balance; None when it is not loaded."""
         value = await self.execute(b"HGET", self.keys.balance(user_id), b"q")
         return None if value is None else Quota(int(value))
+
+
+def _refusal(code: int, value: Any) -> QuotaShort | NotLoaded | Repeated:
+    """What a script says by a code other than 0."""
+    match code:
+        case 1:
+            return QuotaShort("user", Quota(value))
+        case 2:
+            return QuotaShort("token", Quota(value))
+        case 3:
+            return NotLoaded(bool(value & 1), bool(value & 2))
+        case _:
+            return Repeated(value.decode() if isinstance(value, bytes) else value, code == 5)
+
+
+def _read_holds(answer: list[Any], asked: int) -> Sequence[tuple[int, int, Any]]:
+    """For each call: when the balance was loaded (Unix ms), a code, and its figure."""
+    if len(answer) == 1:
+        return [(0, 3, answer[0])] * asked
+    loaded_ms = int(answer[0])
+    return [(loaded_ms, code, value) for code, value in zip(answer[1::2], answer[2::2], strict=True)]
+
+
+def _read_ends(answer: list[Any], asked: int) -> list[bool]:
+    """For each call: was it late?"""
+    return [bool(late) for late in answer]

@@ -1,49 +1,70 @@
--- Hold quota for one call. Refuses rather than let a balance fall below zero. Repeating it changes nothing.
--- KEYS: balance, holders [, idempotency key]
--- ARGV: request id, amount, deadline, limited token id or 0, user id, idempotency digest or '', its lifetime in s
--- Returns {0, balance left, loaded at} | {1, balance} user short | {2, balance} token short
---         | {3, 1 = user not loaded, 2 = token, 3 = both} | {4, request id, 1 = still open}
-local id, token = 'h' .. ARGV[1], ARGV[4]
-if KEYS[3] then
-  local earlier = redis.call('GET', KEYS[3])
-  if earlier and earlier ~= ARGV[1] then
-    return {4, earlier, redis.call('HEXISTS', KEYS[1], 'h' .. earlier)}
-  end
-end
+-- Hold quota for calls of one user and token, one after the other. Refuses rather than let a balance fall below zero.
+-- Repeating it changes nothing.
+-- KEYS: balance, holders, then the idempotency keys of the calls that have one
+-- ARGV: limited token id or 0, user id, lifetime of idempotency keys in s, then for each call:
+--       request id, amount, deadline, digest of its idempotency key or ''
+-- Returns {1 = user not loaded, 2 = token, 3 = both} alone, or when the balance was loaded (Unix ms) and then for each call
+--         0, balance left | 1, balance: user short | 2, balance: token short
+--         | 4, request id that used the idempotency key and has ended | 5, request id that is still open
+local token = ARGV[1]
 local limited = token ~= '0'
-local known = limited and redis.call('HMGET', KEYS[1], 'q', 'v', 'i', id, 't' .. token)
-  or redis.call('HMGET', KEYS[1], 'q', 'v', 'i', id)
+local names = {'q', 'v', 'i', 't' .. token}
+for i = 4, #ARGV, 4 do
+  names[#names + 1] = 'h' .. ARGV[i]
+end
+local known = redis.call('HMGET', KEYS[1], unpack(names))
 if not known[1] then
-  return {3, limited and 3 or 1}
+  return {limited and 3 or 1}
 end
-local amount, balance = tonumber(ARGV[2]), tonumber(known[1])
-if known[4] then
-  return {0, balance, known[2]}
+if limited and not known[4] then
+  return {2}
 end
-local left
-if limited then
-  if not known[5] then
-    return {3, 2}
+local balance, left = tonumber(known[1]), limited and tonumber(known[4])
+local answer, holds, named = {known[2]}, {}, 2
+for i = 4, #ARGV, 4 do
+  local name, amount, digest = 'h' .. ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 3]
+  local key, code, value
+  if digest ~= '' then
+    named = named + 1
+    key = KEYS[named]
+    local earlier = redis.call('GET', key)
+    if earlier and earlier ~= ARGV[i] then
+      local open = holds['h' .. earlier] or redis.call('HEXISTS', KEYS[1], 'h' .. earlier) == 1
+      code, value = open and 5 or 4, earlier
+    end
   end
-  left = tonumber(known[5])
+  if code then
+    -- used before
+  elseif known[4 + i / 4] or holds[name] then
+    code, value = 0, balance
+  elseif balance < amount or balance <= 0 then
+    code, value = 1, balance
+  elseif limited and (left < amount or left <= 0) then
+    code, value = 2, left
+  else
+    balance = balance - amount
+    left = limited and left - amount
+    holds[name] = true
+    holds[#holds + 1] = name
+    holds[#holds + 1] = ARGV[i + 1] .. ' ' .. token .. ' ' .. ARGV[i + 2] .. ' 0 ' .. digest
+    if key then
+      redis.call('SET', key, ARGV[i], 'EX', ARGV[3])
+    end
+    code, value = 0, balance
+  end
+  answer[#answer + 1] = code
+  answer[#answer + 1] = value
 end
-if balance < amount or balance <= 0 then
-  return {1, balance}
+if #holds > 0 then
+  if not known[3] then
+    redis.call('SADD', KEYS[2], ARGV[2])
+    holds[#holds + 1] = 'i'
+    holds[#holds + 1] = 1
+  end
+  if limited then
+    holds[#holds + 1] = 't' .. token
+    holds[#holds + 1] = left
+  end
+  redis.call('HSET', KEYS[1], 'q', balance, unpack(holds))
 end
-if limited and (left < amount or left <= 0) then
-  return {2, left}
-end
-local hold = ARGV[2] .. ' ' .. token .. ' ' .. ARGV[3] .. ' 0 ' .. ARGV[6]
-if limited then
-  redis.call('HSET', KEYS[1], 'q', balance - amount, 't' .. token, left - amount, id, hold)
-else
-  redis.call('HSET', KEYS[1], 'q', balance - amount, id, hold)
-end
-if not known[3] then
-  redis.call('SADD', KEYS[2], ARGV[5])
-  redis.call('HSET', KEYS[1], 'i', 1)
-end
-if KEYS[3] then
-  redis.call('SET', KEYS[3], ARGV[1], 'EX', ARGV[7])
-end
-return {0, balance - amount, known[2]}
+return answer

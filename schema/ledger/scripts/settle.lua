@@ -1,38 +1,62 @@
--- End a call: its record goes to the stream, its hold goes, the hot balance keeps hold - actual.
--- Without a hold the record may have been settled before: it is marked for a check and the balance reloads from SQL.
--- KEYS: balance, stream, epoch, checkpoint
--- ARGV: request id, user id, limited token id or 0, quota, record, mark ('' none, '1' replayed: always check),
---       1 = forget the idempotency key (the call ended without a charge), epoch lifetime in s, prefix of idempotency keys
--- Returns 0 settled, 1 late: there was no hold
-local id, token = 'h' .. ARGV[1], ARGV[3]
-local known = redis.call('HMGET', KEYS[1], 'q', id, 't' .. token)
-local hold, mark = known[2], ARGV[6]
-if hold then
-  local amount, held, relayed, digest = string.match(hold, '^(%d+) (%d+) %d+ (%d) (.*)$')
-  redis.call('HDEL', KEYS[1], id)
-  if mark == '' and known[1] then
-    local rest = tonumber(amount) - tonumber(ARGV[4])
-    if known[3] and held == token then
-      redis.call('HSET', KEYS[1], 'q', tonumber(known[1]) + rest, 't' .. token, tonumber(known[3]) + rest)
-    elseif rest ~= 0 then
-      redis.call('HSET', KEYS[1], 'q', tonumber(known[1]) + rest)
+-- End calls of one user and token: their records go to the stream, their holds go, the hot balance keeps hold - actual.
+-- Without a hold a record may have been settled before: it is marked for a check and the balance reloads from SQL.
+-- KEYS: balance, stream, epoch
+-- ARGV: user id, limited token id or 0, epoch lifetime in s, prefix of this partition's keys, then for each call:
+--       request id, quota, record, and the sum of 1 = forget the idempotency key (it ended without a charge)
+--       and 2 = replayed: always check
+-- Returns for each call 0 settled, 1 late: there was no hold
+local user, token, prefix = ARGV[1], ARGV[2], ARGV[4]
+local names = {'q', 't' .. token}
+for i = 5, #ARGV, 4 do
+  names[#names + 1] = 'h' .. ARGV[i]
+end
+local known = redis.call('HMGET', KEYS[1], unpack(names))
+local balance, left = tonumber(known[1]), tonumber(known[2])
+local answer, ended, moved, checks = {}, {}, false, false
+for i = 5, #ARGV, 4 do
+  local id, quota, record, flags = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
+  local hold = not ended['h' .. id] and known[(i + 7) / 4]
+  local check = flags >= '2'
+  if hold then
+    local amount, held, relayed, digest = string.match(hold, '^(%d+) (%d+) %d+ (%d) (.*)$')
+    ended['h' .. id] = true
+    ended[#ended + 1] = 'h' .. id
+    if not check and balance then
+      local rest = tonumber(amount) - tonumber(quota)
+      balance = balance + rest
+      moved = true
+      if left and held == token then
+        left = left + rest
+      end
+    end
+    if relayed == '1' then
+      redis.call('DEL', prefix .. 'c:' .. id)
+    end
+    if (flags == '1' or flags == '3') and digest ~= '' then
+      redis.call('DEL', prefix .. 'i:' .. digest)
     end
   end
-  if relayed == '1' then
-    redis.call('DEL', KEYS[4])
+  if hold and not check then
+    redis.call('XADD', KEYS[2], '*', 'u', user, 't', token, 'q', quota, 'r', record)
+  else
+    redis.call('XADD', KEYS[2], '*', 'u', user, 't', token, 'q', quota, 'r', record, 'l', '1')
+    checks = true
   end
-  if ARGV[7] == '1' and digest ~= '' then
-    redis.call('DEL', ARGV[9] .. digest)
-  end
-  if mark == '' then
-    redis.call('XADD', KEYS[2], '*', 'u', ARGV[2], 't', token, 'q', ARGV[4], 'r', ARGV[5])
-    return 0
-  end
-else
-  mark = '1'
+  answer[#answer + 1] = hold and 0 or 1
 end
-redis.call('XADD', KEYS[2], '*', 'u', ARGV[2], 't', token, 'q', ARGV[4], 'r', ARGV[5], 'l', mark)
-redis.call('INCR', KEYS[3])
-redis.call('EXPIRE', KEYS[3], ARGV[8])
-redis.call('HDEL', KEYS[1], 'q')
-return hold and 0 or 1
+if #ended > 0 then
+  redis.call('HDEL', KEYS[1], unpack(ended))
+end
+if moved then
+  if left then
+    redis.call('HSET', KEYS[1], 'q', balance, 't' .. token, left)
+  else
+    redis.call('HSET', KEYS[1], 'q', balance)
+  end
+end
+if checks then
+  redis.call('INCR', KEYS[3])
+  redis.call('EXPIRE', KEYS[3], ARGV[3])
+  redis.call('HDEL', KEYS[1], 'q')
+end
+return answer

@@ -1,0 +1,113 @@
+"""What the calls of one turn of the event loop ask for one account leaves as one script call: half the server's work and ours.
+
+A script pays once for being called, for reading the balance and for writing it, however many calls it looks after: sixteen
+holds and settles of one account cost Valkey 7 us each in place of 19.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, Generic, TypeVar
+
+import hiredis
+
+from schema.ledger.connection import Execute, Part
+from schema.ledger.scripts import Script
+
+CALLS_MAX = 100  # of one account in one script call: about 0.5 ms of the server
+
+Account = tuple[int, int]  # user id, limited token id or 0
+Asked = TypeVar("Asked")
+
+
+Written = tuple[Sequence[str], Sequence[Part]]  # keys and arguments of a script call
+
+
+class Gathering(Generic[Asked]):
+    """One per script and process."""
+
+    def __init__(
+        self,
+        execute: Execute,
+        script: Script,
+        write: Callable[[Account, Sequence[Asked]], Written],
+        read: Callable[[list[Any], int], Sequence[Any]],
+    ) -> None:
+        """
+        Args:
+            write: makes the script call for these calls of one account.
+            read: takes its answer apart, one part for each of so many calls.
+        """
+        self._execute, self._script = execute, script
+        self._write, self._read = write, read
+        self._waiting: dict[Account, list[tuple[Asked, asyncio.Future[Any]]]] = {}
+        self._again: set[asyncio.Task[None]] = set()
+
+    def ask(self, account: Account, asked: Asked) -> "asyncio.Future[Any]":
+        """The answer to this call; what Redis raises, all calls of its script call are told."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Any] = loop.create_future()
+        if not self._waiting:
+            loop.call_soon(self._leave)
+        waiting = self._waiting.get(account)
+        if waiting is None:
+            self._waiting[account] = [(asked, future)]
+        else:
+            waiting.append((asked, future))
+        return future
+
+    def _leave(self) -> None:
+        waiting, self._waiting = self._waiting, {}
+        for account, calls in waiting.items():
+            for start in range(0, len(calls), CALLS_MAX):
+                self._send(account, calls[start : start + CALLS_MAX] if len(calls) > CALLS_MAX else calls)
+
+    def _send(self, account: Account, calls: list[tuple[Asked, "asyncio.Future[Any]"]]) -> None:
+        keys, arguments = self._write(account, [asked for asked, _ in calls])
+        answer = asyncio.ensure_future(self._execute(b"EVALSHA", self._script.sha, len(keys), *keys, *arguments))
+        answer.add_done_callback(partial(self._answered, keys, arguments, [future for _, future in calls]))
+
+    def _answered(
+        self,
+        keys: Sequence[str],
+        arguments: Sequence[Part],
+        futures: list["asyncio.Future[Any]"],
+        answer: "asyncio.Future[Any]",
+    ) -> None:
+        error = asyncio.CancelledError() if answer.cancelled() else answer.exception()
+        if error is None:
+            self._tell(futures, answer.result())
+        elif isinstance(error, hiredis.ReplyError) and str(error).startswith("NOSCRIPT"):
+            task = asyncio.get_running_loop().create_task(self._send_again(keys, arguments, futures))
+            self._again.add(task)
+            task.add_done_callback(self._again.discard)
+        else:
+            _fail(futures, error)
+
+    async def _send_again(
+        self, keys: Sequence[str], arguments: Sequence[Part], futures: list["asyncio.Future[Any]"]
+    ) -> None:
+        """The server was restarted and has forgotten the script."""
+        try:
+            answer = await self._execute(b"EVAL", self._script.source, len(keys), *keys, *arguments)
+        except BaseException as error:
+            _fail(futures, error)
+            if not isinstance(error, Exception):
+                raise
+            return
+        self._tell(futures, answer)
+
+    def _tell(self, futures: list["asyncio.Future[Any]"], answer: list[Any]) -> None:
+        for future, one in zip(futures, self._read(answer, len(futures)), strict=True):
+            if not future.done():  # a call that was cancelled waits no more
+                future.set_result(one)
+
+
+def _fail(futures: list["asyncio.Future[Any]"], error: BaseException) -> None:
+    for future in futures:
+        if future.done():
+            continue
+        if isinstance(error, asyncio.CancelledError):
+            future.cancel()
+        else:
+            future.set_exception(error)
