@@ -93,7 +93,12 @@ class Meters:
             (self._first_bytes.get(key) or _new(self._first_bytes, key)).observe(first_byte_ms / 1000)
 
     def attempt(self, channel: int, result: str) -> None:
-        self.count("attempts_total", str(channel), result)
+        key = (str(channel), result)
+        value = self._attempts.get(key)
+        if value is None:
+            self.count("attempts_total", *key)
+        else:
+            self._attempts[key] = value + 1
 
     def failed(self, channel: int, status: int, error: neutral.UpstreamError, *, gone: bool) -> None:
         self.attempt(channel, "client_gone" if gone else result_of(status, error.code))

@@ -32,7 +32,7 @@ class Connection(asyncio.Protocol):
     """Created by the door for each accepted socket."""
 
     __slots__ = (
-        "_client", "_door", "_head_bytes", "_headers", "_headers_bytes", "_in_head", "_linger_bytes", "_parser", "_paused",
+        "_client", "_door", "_expects", "_head_bytes", "_headers", "_headers_bytes", "_in_head", "_linger_bytes", "_parser", "_paused",
         "_queue", "_receiving", "_splice", "_transport", "_upgrade", "_url", "_writable",
         "closing", "current", "lingering", "loop", "since_s", "write_paused",
     )  # fmt: skip
@@ -50,6 +50,7 @@ class Connection(asyncio.Protocol):
         self._headers: Headers = []
         self._headers_bytes = self._head_bytes = self._linger_bytes = 0
         self._in_head = False
+        self._expects = False  # the client waits for 100 Continue
         self._paused = False
         self._writable: asyncio.Future[None] | None = None
         self.current: Exchange | None = None  # being answered
@@ -152,14 +153,17 @@ class Connection(asyncio.Protocol):
         self._headers = []
         self._headers_bytes = self._head_bytes = 0
         self._in_head = True
+        self._expects = False
         self.since_s = self._door.now_s
 
     def on_url(self, url: bytes) -> None:
         self._url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        headers = self._headers
-        headers.append((name.lower(), value))
+        headers, name = self._headers, name.lower()
+        headers.append((name, value))
+        if name == b"expect" and value.lower() == b"100-continue":
+            self._expects = True
         self._headers_bytes += len(name) + len(value)
         if self._headers_bytes > HEAD_BYTES_MAX or len(headers) > HEADERS_MAX:
             raise ValueError("head too large")
@@ -192,8 +196,8 @@ class Connection(asyncio.Protocol):
             "client": self._client,
             "server": self._door.address,
         }
-        expects = any(name == b"expect" and value.lower() == b"100-continue" for name, value in headers)
-        exchange = self._receiving = Exchange(self, scope, expects=expects, keep_alive=parser.should_keep_alive())
+        keep_alive = parser.should_keep_alive()
+        exchange = self._receiving = Exchange(self, scope, expects=self._expects, keep_alive=keep_alive)
         if self.current is None:
             self._begin(exchange)
         else:

@@ -106,7 +106,7 @@ def abandon(opened: Opened) -> None:
 
 async def _prepare(live: "LiveCall", channel: RoutedChannel) -> Outgoing:
     """A client that leaves while files are fetched or a picture is polled for ends the work at once."""
-    live.sending = asyncio.current_task()
+    live.sending = asyncio.current_task(live.relay.loop)
     try:
         return await live.relay.preparer.prepare(live.call, channel, lambda step: _exchange(live, step))
     except asyncio.CancelledError:
@@ -190,7 +190,7 @@ def _make_call(live: "LiveCall", snapshot: EdgeSnapshot, upstream_model: str) ->
 async def _send(live: "LiveCall", origin: Origin, head: bytes, body: bytes) -> UpstreamAnswer:
     config = live.relay.config
     patience_s = [config.first_byte_timeout_s, 0 if live.stream else config.relay_timeout_s]
-    before, live.sending = live.sending, asyncio.current_task()
+    before, live.sending = live.sending, asyncio.current_task(live.relay.loop)
     try:
         return await live.relay.http.request(
             origin,

@@ -81,6 +81,7 @@ class Relay:
     ) -> None:
         self.config, self.snapshots, self.callers, self.hot = config, snapshots, callers, hot
         self.settling, self.meters, self.health = settling, meters, health
+        self.loop = asyncio.get_running_loop()
         self.find_signed_in = find_signed_in  # the caller behind a browser's session
         self.tracing = open_tracing(config)
         self.readers = Readers(config.request_body_timeout_s)

@@ -99,7 +99,7 @@ class Race:
     async def run(self) -> tuple[Fork, Opened]:
         """The winner and what it opened. Raises AttemptFailed."""
         live = self._live
-        live.sending = asyncio.current_task()
+        live.sending = asyncio.current_task(live.relay.loop)
         self._start(self._first)
         try:
             await asyncio.wait(self._running, timeout=self._snapshot.options.hedge_after_ms / 1000)

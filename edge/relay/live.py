@@ -50,6 +50,14 @@ _CROSS_ORIGIN = (
 class LiveCall:
     """One call; created by the relay, carried out by edge.relay.call."""
 
+    __slots__ = (
+        "amount", "answer", "base_price", "begun", "body", "body_ended", "body_read", "call", "caller", "channel",
+        "client_ip", "conversation", "dialect", "ended_by", "first_byte_ms", "gone", "group", "head_sent", "headers",
+        "hedge", "held", "last_out_s", "limits", "may_hedge", "mode", "place", "price", "progress", "receive", "relay",
+        "request_id", "scope", "send", "sending", "sent", "signed_in_again", "started_ms", "status", "stream", "tried",
+        "turn", "turn_taken", "unheld", "wanted", "writer",
+    )  # fmt: skip
+
     def __init__(self, relay: "Relay", scope: dict[str, Any], receive: Receive, send: Send, place: Place) -> None:
         self.relay, self.scope, self.receive, self.send = relay, scope, receive, send
         self.place, self.mode, self.dialect = place, place.mode, place.dialect

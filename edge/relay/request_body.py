@@ -51,7 +51,7 @@ class Readers:
         self, receive: Callable[[], Awaitable[dict[str, Any]]], headers: Mapping[bytes, bytes], bytes_max: int
     ) -> bytes:
         """Raises Refused: as `read_body`, and 408."""
-        task: Any = asyncio.current_task()
+        task: Any = asyncio.current_task(self._loop)  # unasked for its loop it asks the kernel for our process id
         self._since[task] = self._loop.time()
         try:
             return await read_body(receive, headers, bytes_max)
