@@ -1,4 +1,4 @@
-"""Commands that the documentation names exist, with the options that it gives them; so do metrics and options."""
+"""Commands that the documentation names exist, with the options that it gives them; so do metrics, options and alarms."""
 
 import importlib
 import pkgutil
@@ -13,7 +13,7 @@ import typer
 import medusa.commands
 from edge.console.app import ROUTES
 from schema.options import OPTIONS
-from tests.docs.test_deploy_strict import exported
+from tests.docs.test_deploy_strict import RULES, exported
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -93,9 +93,9 @@ def test_metrics_that_are_named_exist(page):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_options_that_are_named_exist(page):
+def test_options_and_alarms_that_are_named_exist(page):
     words = set(re.findall(r"`([A-Z][a-z]+(?:[A-Z][A-Za-z]*)+)(?: to \w+)?`", page.read_text()))
-    assert words <= {*OPTIONS, "FLUSHALL"}
+    assert words <= {*OPTIONS, *RULES, "FLUSHALL"}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

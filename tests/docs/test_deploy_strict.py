@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[2]
 COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text())
 DASHBOARD = json.loads((ROOT / "deploy/grafana/dashboards/medusa.json").read_text())
 ALERTS = yaml.safe_load((ROOT / "deploy/prometheus/alerts.yml").read_text())
+RULES = {rule["alert"]: rule for group in ALERTS["groups"] for rule in group["rules"]}
 SUFFIXES = ("_bucket", "_sum", "_count", "_total", "")
 
 
@@ -93,7 +94,7 @@ def exported():
 
 EXPRESSIONS = [
     *(target["expr"] for panel in DASHBOARD["panels"] for target in panel["targets"]),
-    *(rule["expr"] for group in ALERTS["groups"] for rule in group["rules"]),
+    *(rule["expr"] for rule in RULES.values()),
 ]
 
 

@@ -13,12 +13,11 @@ import yaml
 from sqlalchemy import insert, update
 
 from schema.tables import Ability, Channel, Log, User
-from tests.docs.test_deploy_strict import ALERTS, DASHBOARD, ROOT
+from tests.docs.test_deploy_strict import DASHBOARD, ROOT, RULES
 from tests.services import find_binary, free_port
 from tests.system import open_system, plain, until
 
 CONFIG = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text())
-RULES = {rule["alert"]: rule for group in ALERTS["groups"] for rule in group["rules"]}
 SCRAPE_S = 1
 TOKEN = "m" * 20
 ROOT_TOKEN = "a" * 32
