@@ -93,6 +93,17 @@ def test_each_role_sees_its_menu_and_no_more(browser: Browser, site: Gateway, us
         assert visit.take_troubles() == []
 
 
+def test_the_menu_names_the_chat_clients_while_chats_are_open(browser: Browser, site: Gateway) -> None:
+    with visiting(browser, site.address, USER, PASSWORD) as visit:
+        page = visit.go("/chat")
+        menu = page.get_by_role("navigation", name="Main navigation")
+        menu.get_by_role("link", name="OpenCat", exact=True).click()
+        page.get_by_role("heading", name="OpenCat").wait_for()
+        assert page.url == f"{site.address}/chat/1"
+        assert menu.locator("[aria-current=page]").all_inner_texts() == ["OpenCat"]
+        assert visit.take_troubles() == []
+
+
 def test_visitors_are_sent_to_the_login_and_back(browser: Browser, site: Gateway) -> None:
     with visiting(browser, site.address) as visit:
         page = visit.page

@@ -14,6 +14,7 @@ import { useSelf } from "@/shared/api/self";
 import { roleName } from "@/shared/api/types";
 import { useStatus } from "@/shared/api/status";
 import { Logo } from "@/shared/components/Logo";
+import { readChatLinks } from "@/shared/domain/chat-links";
 import { useFormat } from "@/shared/format/useFormat";
 import { ColorSchemeMenu } from "@/shared/components/ColorSchemeMenu";
 import { LanguageMenu } from "@/shared/components/LanguageMenu";
@@ -40,7 +41,8 @@ function Sidebar({ collapsed, onNavigate }: { collapsed: boolean; onNavigate: ()
         <Box key={group.id} mb="sm">
           {collapsed ? <div className={classes.rule} /> : <Text className={classes.group}>{t(`app.navGroup.${group.id}`)}</Text>}
           {group.items.map((item) => {
-            const active = isActive(pathname, item.to);
+            const open = isActive(pathname, item.to);
+            const active = item.id === "chat" ? pathname === item.to : open; // below it each client has its own link
             const link = (
               <NavLink
                 key={item.id}
@@ -60,6 +62,8 @@ function Sidebar({ collapsed, onNavigate }: { collapsed: boolean; onNavigate: ()
               <Tooltip key={item.id} label={t(`app.nav.${item.id}`)} position="right">
                 {link}
               </Tooltip>
+            ) : item.id === "chat" && open ? (
+              [link, ...readChatLinks(status?.chats).map((chat) => <ChatLink key={chat.index} name={chat.name} to={`/chat/${chat.index}`} onNavigate={onNavigate} />)]
             ) : (
               link
             );
@@ -68,6 +72,12 @@ function Sidebar({ collapsed, onNavigate }: { collapsed: boolean; onNavigate: ()
       ))}
     </ScrollArea>
   );
+}
+
+/** A chat client below "Chat"; they show while that section is open, so that many do not crowd the menu. */
+function ChatLink({ name, to, onNavigate }: { name: string; to: string; onNavigate: () => void }) {
+  const active = useRouterState({ select: (state) => state.location.pathname === to });
+  return <NavLink component={Link} to={to} activeOptions={{ exact: true }} className={classes.link} pl={38} active={active} aria-current={active ? "page" : undefined} label={name} onClick={onNavigate} />;
 }
 
 function AccountMenu() {

@@ -2,12 +2,13 @@
 import { Alert, Button, Card, Group, SimpleGrid, Skeleton, Text } from "@mantine/core";
 import { IconExternalLink, IconMessages, IconMessageOff, IconShieldExclamation } from "@tabler/icons-react";
 import { Link, useParams, useSearch } from "@tanstack/react-router";
-import { useState } from "react";
+import { useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { EmptyState } from "@/shared/components/EmptyState";
 import { ErrorState } from "@/shared/components/ErrorState";
 import { PageHeader } from "@/shared/components/PageHeader";
 import type { NamedLink } from "@/shared/domain/chat-links";
+import { useTellFrame } from "@/shared/hooks/useTellFrame";
 import { AppLink } from "../components/AppLink";
 import { NoToken } from "../components/NoToken";
 import { type ChatTarget, useChatLinks, useChatTarget } from "../components/useChatLink";
@@ -114,11 +115,20 @@ function Frame({ name, target }: { name: string; target: ChatTarget }) {
       </Card>
     );
   }
+  return <Embedded name={name} url={target.url} />;
+}
+
+function Embedded({ name, url }: { name: string; url: string }) {
+  const { t } = useTranslation();
+  const frame = useRef<HTMLIFrameElement>(null);
+  const tell = useTellFrame(frame, url);
   return (
     <>
       <iframe
+        ref={frame}
+        onLoad={tell}
         title={name}
-        src={target.url}
+        src={url}
         referrerPolicy="no-referrer"
         sandbox="allow-scripts allow-forms allow-same-origin allow-popups allow-downloads"
         allow="camera; microphone; clipboard-write"

@@ -1,10 +1,11 @@
 // The operator's own page: Markdown or HTML, or a site of theirs in a frame when the text is an address.
 import { Container, Skeleton } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
-import type { ReactNode } from "react";
+import { type ReactNode, useRef } from "react";
 import { api } from "@/shared/api/client";
 import { ErrorState } from "@/shared/components/ErrorState";
 import { SafeHtml } from "@/shared/components/SafeHtml";
+import { useTellFrame } from "@/shared/hooks/useTellFrame";
 
 interface OperatorPageProps {
   path: "/api/about" | "/api/home_page_content";
@@ -18,11 +19,17 @@ export function OperatorPage({ path, title, fallback }: OperatorPageProps) {
   const text = content.data.trim();
   if (!text) return fallback;
   if (/^https:\/\/\S+$/.test(text)) {
-    return <iframe src={text} title={title} referrerPolicy="no-referrer" sandbox="allow-scripts allow-forms allow-same-origin allow-popups allow-downloads" style={{ border: 0, width: "100%", height: "calc(100dvh - 60px)" }} />;
+    return <OperatorSite url={text} title={title} />;
   }
   return (
     <Container py="xl" size="md">
       <SafeHtml html={text} markdown />
     </Container>
   );
+}
+
+function OperatorSite({ url, title }: { url: string; title: string }) {
+  const frame = useRef<HTMLIFrameElement>(null);
+  const tell = useTellFrame(frame, url);
+  return <iframe ref={frame} onLoad={tell} src={url} title={title} referrerPolicy="no-referrer" sandbox="allow-scripts allow-forms allow-same-origin allow-popups allow-downloads" style={{ border: 0, width: "100%", height: "calc(100dvh - 60px)" }} />;
 }
