@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from edge.door.connection import Connection
 
 Headers = list[tuple[bytes, bytes]]
+WRITE_PART = "medusa.write_part"  # ASGI extension: `Exchange.write_part`
 BODY_WAITING_MAX = 512 * 1024  # bytes of a body that nobody has asked for yet; then the socket is paused
 
 _STATUS_LINES = {one.value: f"HTTP/1.1 {one.value} {one.phrase}\r\n".encode() for one in HTTPStatus}
@@ -97,6 +98,19 @@ class Exchange:
             connection.answered(self)
         elif connection.write_paused:
             await connection.writable()
+
+    def write_part(self, data: bytes) -> bool:
+        """What `send` does with a part of a body that has begun, without a task that waits. False: the client does not read."""
+        if self.ended or self.gone:
+            return True
+        connection = self._connection
+        if self._framing:
+            data = self._frame(data, more=True)
+        if self._head:
+            data, self._head = self._head + data, b""
+        if data:
+            connection.write(data)
+        return not connection.write_paused
 
     def _frame(self, data: bytes, *, more: bool) -> bytes:
         if self._framing == _NONE:

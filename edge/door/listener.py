@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 
 from edge.door.connection import Connection
-from edge.door.exchange import Exchange
+from edge.door.exchange import WRITE_PART, Exchange
 
 log = structlog.get_logger(__name__)
 
@@ -95,10 +95,12 @@ class Door:
         self.keep(self.loop.create_task(self._carry_out(connection, exchange)))
 
     async def _carry_out(self, connection: Connection, exchange: Exchange) -> None:
+        exchange.scope["extensions"] = {WRITE_PART: exchange.write_part}
         try:
             await self._application(exchange.scope, exchange.receive, exchange.send)
         except Exception as error:
             log.exception("request_crashed", path=exchange.scope["path"], error=type(error).__name__)
+        del exchange.scope["extensions"]  # a circle that only the garbage collector could open
         if exchange.ended or exchange.gone:
             return
         if exchange.started:  # the client must not take half an answer for a whole one

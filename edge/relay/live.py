@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from edge.channels import RoutedChannel
+from edge.door.exchange import WRITE_PART
 from edge.health.board import Attempt
 from edge.health.pick import Wish
 from edge.relay.admission import hold_quota
@@ -155,6 +156,17 @@ class LiveCall:
         if data:
             self.last_out_s = time.monotonic()
             await self.send({"type": "http.response.body", "body": data, "more_body": True})
+
+    async def keep_pace(self) -> None:
+        """Wait while the client does not read."""
+        await self.send({"type": "http.response.body", "body": b"", "more_body": True})
+
+    def part_writer(self) -> Callable[[bytes], bool] | None:
+        """Sends a part of a stream that has begun, without waiting; it answers False when it is time to
+        `keep_pace`. None: this server has no such way."""
+        extensions = self.scope.get("extensions")
+        write: Callable[[bytes], bool] | None = extensions.get(WRITE_PART) if extensions else None
+        return write
 
     def event_writer(self) -> EventWriter:
         """Writes events of our own in the client's dialect."""

@@ -1,5 +1,8 @@
 """Streams: bytes that go through as they are, and events that are translated; the last ones leave after the call is settled."""
 
+import time
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
@@ -7,7 +10,7 @@ import structlog
 from edge.relay.failures import AttemptFailed, failed_with, learn_from, shown
 from edge.relay.watch import StreamTooWild, StreamWatch, first_payload, payloads
 from edge.upstream.face import UpstreamAnswer
-from edge.upstream.http1 import UpstreamBroken, UpstreamSilent
+from edge.upstream.http1 import Answer, UpstreamBroken, UpstreamSilent
 from schema.counting import StreamCounter, estimate_prompt
 from schema.dialects import neutral
 from schema.dialects.base import EventWriter, StreamContext
@@ -59,17 +62,17 @@ async def pass_stream(live: "LiveCall", answer: UpstreamAnswer) -> None:
     array = ArrayFrames() if live.place.json_array else None
     cut = False
     broken: neutral.UpstreamError | None = None
+
+    def turn(data: bytes) -> bytes:
+        out = watch.feed(data)
+        if out and not live.head_sent:
+            _check_first(live, out)
+        if b'"error"' in out:
+            out = _without_secrets(live, out)
+        return b"".join(map(array.frame, payloads(out))) if out and array is not None else out
+
     try:
-        while data := await answer.read_some(live.relay.config.streaming_timeout_s):
-            out = watch.feed(data)
-            if out:
-                if not live.head_sent:
-                    _check_first(live, out)
-                if b'"error"' in out:
-                    out = _without_secrets(live, out)
-                await live.stream_out(out if array is None else b"".join(map(array.frame, payloads(out))))
-            if watch.ended and answer.ended:
-                break
+        await _carry(live, answer, turn, lambda: watch.ended)
     except (UpstreamBroken, StreamTooWild) as error:
         if not live.head_sent:
             raise AttemptFailed(0, 502, "The upstream broke off its answer.") from None
@@ -97,6 +100,42 @@ async def pass_stream(live: "LiveCall", answer: UpstreamAnswer) -> None:
         rest = b"".join(map(array.frame, payloads(rest))) + array.close()
     await live.stream_out(rest)
     await live.end()
+
+
+async def _carry(
+    live: "LiveCall", answer: UpstreamAnswer, turn: Callable[[bytes], bytes], ended: Callable[[], bool]
+) -> None:
+    """Send on what `turn` makes of each read. Raises UpstreamBroken, and what `turn` raises.
+
+    Once a stream flows and its client keeps up, the upstream's socket feeds the client's without a task in between.
+    `ended`: the last event was seen; a body that is here whole then needs no look at its end.
+    """
+    limit_s, write = live.relay.config.streaming_timeout_s, live.part_writer()
+    while data := await answer.read_some(limit_s):
+        out = turn(data)
+        if out:
+            await live.stream_out(out)
+        if ended():
+            if answer.ended:
+                return
+        elif write is not None and live.head_sent and isinstance(answer, Answer):
+            await answer.pour(partial(_pass_on, live, turn, ended, write), limit_s)
+            await live.keep_pace()
+
+
+def _pass_on(
+    live: "LiveCall",
+    turn: Callable[[bytes], bytes],
+    ended: Callable[[], bool],
+    write: Callable[[bytes], bool],
+    data: bytes,
+) -> bool:
+    """False: the task must see to the end, or wait for the client."""
+    out = turn(data)
+    if out:
+        live.last_out_s = time.monotonic()
+        return write(out) and not ended()
+    return not ended()
 
 
 def _with_usage(live: "LiveCall", rest: bytes, usage: TokenUsage) -> bytes:
@@ -156,13 +195,16 @@ async def translate_stream(live: "LiveCall", answer: UpstreamAnswer) -> None:
             out.append(writer.write(event))
         return b"".join(out)
 
+    def take(data: bytes) -> bytes:
+        nonlocal held
+        out = turn(reader.read(data) if whole_frames else reader.feed(data))
+        if finished:
+            held += out
+            return b""
+        return out
+
     try:
-        while data := await answer.read_some(live.relay.config.streaming_timeout_s):
-            out = turn(reader.read(data) if whole_frames else reader.feed(data))
-            if finished:
-                held += out
-            elif out:
-                await live.stream_out(out)
+        await _carry(live, answer, take, lambda: False)
     except UpstreamBroken as error:
         if not live.head_sent:
             raise AttemptFailed(0, 502, "The upstream broke off its answer.") from None

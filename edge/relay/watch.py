@@ -162,9 +162,8 @@ class StreamWatch:
                 self._flush()
 
     def _flush(self) -> None:
+        """All at once: to ask after each event how many tokens there are now took a third of a paced stream."""
         raw, self._raw, self._raw_bytes = self._raw, [], 0
-        for frames in raw:
-            for payload in payloads(frames):
-                text = self._meter.read_text(payload)
-                if text:
-                    self._counted = self._count(text)
+        text = "".join(self._meter.read_text(payload) for frames in raw for payload in payloads(frames))
+        if text:
+            self._counted = self._count(text)

@@ -8,6 +8,7 @@ nothing else: keep-alive pools per origin, back-pressure, time-outs, no redirect
 import asyncio
 import ssl
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 import httptools
@@ -79,7 +80,8 @@ class _Connection(asyncio.Protocol):
 
     __slots__ = (
         "_body", "_buffered", "_chunks", "_header_bytes", "_limits", "_loop", "_parser", "_paused", "_waiter",
-        "closed", "complete", "error", "headers", "idle_since", "keep_alive", "on_body", "origin", "status", "transport", "used",
+        "closed", "complete", "error", "headers", "idle_since", "keep_alive", "on_body", "origin", "sink", "sink_error", "status",
+        "transport", "used",
     )  # fmt: skip
 
     def __init__(self, loop: asyncio.AbstractEventLoop, limits: _Limits, origin: Origin) -> None:
@@ -104,6 +106,8 @@ class _Connection(asyncio.Protocol):
         self.complete = False
         self.keep_alive = False
         self.error: UpstreamBroken | None = None
+        self.sink: Callable[[bytes], bool] | None = None  # takes what comes in place of the task that waits
+        self.sink_error: Exception | None = None
 
     # --- socket side
     def connection_made(self, transport: Any) -> None:
@@ -122,6 +126,13 @@ class _Connection(asyncio.Protocol):
             if not self.complete:
                 self._fail(f"not HTTP/1.1: {type(exc).__name__}")
             self.keep_alive = False
+        if self.sink is not None and self._chunks and not self.complete and self.error is None:
+            try:
+                if self.sink(self._take_chunks()):
+                    return
+            except Exception as error:
+                self.sink_error = error
+            self.sink = None
         if self._buffered > READ_BUFFER_BYTES_MAX and not self._paused:
             self._paused = True
             self.transport.pause_reading()
@@ -217,15 +228,36 @@ class _Connection(asyncio.Protocol):
             if self.error is not None:
                 raise self.error
             await self._wait(timeout_s, "stream")
-        chunks = self._chunks
-        data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
-        chunks.clear()
-        self._buffered = 0
+        data = self._take_chunks()
         if self._paused:
             self._paused = False
             if not self.closed:
                 self.transport.resume_reading()
         return data
+
+    def _take_chunks(self) -> bytes:
+        chunks = self._chunks
+        data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        chunks.clear()
+        self._buffered = 0
+        return data
+
+    async def pour(self, sink: Callable[[bytes], bool], timeout_s: float) -> None:
+        """See `Answer.pour`."""
+
+        def take(data: bytes) -> bool:
+            if timeout_s > 0:
+                self._limits.watch(self, timeout_s, "stream")
+            return sink(data)
+
+        self.sink = take
+        try:
+            while self.sink is not None and not (self._chunks or self.complete or self.error or self.closed):
+                await self._wait(timeout_s, "stream")
+        finally:
+            self.sink = None
+        if self.sink_error is not None:
+            raise self.sink_error
 
 
 class Answer:
@@ -249,6 +281,15 @@ class Answer:
     async def read_some(self, timeout_s: float = 0) -> bytes:
         """Body bytes as they arrive; b"" at the end."""
         return await self._connection.read_some(timeout_s)
+
+    async def pour(self, sink: Callable[[bytes], bool], timeout_s: float = 0) -> None:
+        """Hand over what arrives at once, from the socket's own callback: waking a task for each event of a stream costs as
+        much as all the rest that happens to it.
+
+        Ends when `sink` says no (it has taken what it was given) or raises, or when there is something that only `read_some`
+        can tell: the end of the body, an error, a limit that has passed.
+        """
+        await self._connection.pour(sink, timeout_s)
 
     async def read_all(self, bytes_max: int, timeout_s: float = 0) -> bytes:
         """The whole body. Raises UpstreamBroken, also when it is larger than `bytes_max`."""
