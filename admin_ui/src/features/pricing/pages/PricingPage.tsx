@@ -11,6 +11,7 @@ import { EmptyState } from "@/shared/components/EmptyState";
 import { PageHeader } from "@/shared/components/PageHeader";
 import { SearchInput } from "@/shared/components/SearchInput";
 import { type Column, DataTable, type RowKey } from "@/shared/components/table/DataTable";
+import { copyText } from "@/shared/domain/clipboard";
 import { useFormat } from "@/shared/format/useFormat";
 import { useUrlState } from "@/shared/hooks/url-state";
 import { priceOf, pricingQuery } from "../api/pricing";
@@ -69,7 +70,7 @@ export default function PricingPage() {
             <SearchInput label={t("pricing.search")} value={state.keyword} onChange={(keyword) => setState({ keyword })} />
             <Select w={220} allowDeselect={false} aria-label={t("pricing.group")} data={groups.map((name) => ({ value: name, label: `${pricing.data?.usable_group[name] || name} · ×${pricing.data?.group_ratio[name]}` }))} value={group || null} onChange={(value) => setState({ group: value ?? "" })} />
             <SegmentedControl aria-label={t("pricing.column.kind")} value={state.kind} onChange={(kind) => setState({ kind })} data={["all", "token", "call"].map((value) => ({ value, label: t(`pricing.kind.${value}`) }))} />
-            {selected.size > 0 && <Button variant="default" size="xs" leftSection={<IconCopy size={15} />} onClick={() => void navigator.clipboard.writeText([...selected].join(","))}>{t("pricing.copyNames", { count: selected.size })}</Button>}
+            {selected.size > 0 && <Button variant="default" size="xs" leftSection={<IconCopy size={15} />} onClick={() => void copyText([...selected].join(","))}>{t("pricing.copyNames", { count: selected.size })}</Button>}
           </>
         }
         empty={<EmptyState icon={IconTag} message={t(state.keyword ? "pricing.noMatch" : "pricing.empty")} />}

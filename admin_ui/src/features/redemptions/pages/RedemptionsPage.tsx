@@ -11,6 +11,7 @@ import { SearchInput } from "@/shared/components/SearchInput";
 import { StatusBadge } from "@/shared/components/StatusBadge";
 import { type Column, DataTable, type RowKey } from "@/shared/components/table/DataTable";
 import { LIST_DEFAULTS, useList } from "@/shared/components/table/useList";
+import { copyText } from "@/shared/domain/clipboard";
 import { useFormat } from "@/shared/format/useFormat";
 import { useAction } from "@/shared/hooks/useAction";
 import { useUndo } from "@/shared/hooks/useUndo";
@@ -30,7 +31,7 @@ export default function RedemptionsPage() {
   const [hidden, setHidden] = useState<ReadonlySet<number>>(new Set());
   const status = useAction({ run: ({ id, to }: { id: number; to: number }) => setCodeStatus(id, to), refresh: [REDEMPTIONS] });
   const remove = useAction({ run: (id: number) => deleteCode(id), refresh: [REDEMPTIONS] });
-  const copy = useAction({ run: (keys: string[]) => navigator.clipboard.writeText(keys.join("\n")), done: t("shared.action.copied") });
+  const copy = useAction({ run: (keys: string[]) => copyText(keys.join("\n")), done: t("shared.action.copied") });
   const rows = tableProps.rows?.filter((row) => !hidden.has(row.id));
   const removeWithUndo = (id: number) => {
     const show = () => setHidden((previous) => new Set([...previous].filter((one) => one !== id)));

@@ -12,6 +12,7 @@ import { SearchInput } from "@/shared/components/SearchInput";
 import { StatusBadge } from "@/shared/components/StatusBadge";
 import { type Column, DataTable, type RowKey } from "@/shared/components/table/DataTable";
 import { LIST_DEFAULTS, useList } from "@/shared/components/table/useList";
+import { copyText } from "@/shared/domain/clipboard";
 import { useFormat } from "@/shared/format/useFormat";
 import { useAction } from "@/shared/hooks/useAction";
 import { useConfirm } from "@/shared/hooks/useConfirm";
@@ -46,7 +47,7 @@ export default function TokensPage() {
       const keys = new Map<number, string>();
       await runEach(tokens.map((token) => token.id), async (id) => keys.set(id, await revealKey(id)));
       if (keys.size < tokens.length) throw new Error(t("tokens.copyFailed"));
-      await navigator.clipboard.writeText(tokens.length === 1 ? keys.get(tokens[0]!.id)! : tokens.map((token) => `${token.name}    ${keys.get(token.id)}`).join("\n"));
+      await copyText(tokens.length === 1 ? keys.get(tokens[0]!.id)! : tokens.map((token) => `${token.name}    ${keys.get(token.id)}`).join("\n"));
     },
     done: t("tokens.copied"),
   });
