@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import msgspec
 import structlog
 from blacksheep import Application, Content, Request, Response, Router
+from blacksheep.server.compression import use_gzip_compression
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from sqlalchemy.exc import InterfaceError, OperationalError
@@ -48,6 +49,7 @@ from edge.console import (
 from edge.console.access import authorize, find_actor
 from edge.console.api_docs import add_docs
 from edge.console.calls import client_address
+from edge.console.compression import JsonCompression
 from edge.console.envelope import Refusal, write_failure
 from edge.console.limits import USER_CALLS, USER_WINDOW_S, address_name, admit
 from edge.console.logins import email, oauth, passkeys, password, second_step, telegram, wechat
@@ -119,6 +121,7 @@ SECURITY_HEADERS = (
 def create_console(services: Services) -> Application:
     """Call `start()` on it before the first request, as BlackSheep asks."""
     app = Application(router=Router())  # the default router is shared by all applications of a process
+    use_gzip_compression(app, JsonCompression())
     for route in sorted(ROUTES, key=lambda one: one.path.count(":")):  # `/api/token/search` before `/api/token/:id`
         _add(app, services, route)
     add_docs(app, write_openapi(ROUTES))
