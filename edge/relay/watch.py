@@ -93,11 +93,12 @@ class StreamWatch:
             self._partial = data
             return b""
         whole, self._partial = data[: cut + width], data[cut + width :]
-        has_usage = any(mark in whole for mark in self._marks)
-        if has_usage:
-            self._look(whole)
-            if self._hide_usage:
-                whole = self._without_usage(whole)
+        for mark in self._marks:
+            if mark in whole:
+                self._look(whole)
+                if self._hide_usage:
+                    whole = self._without_usage(whole)
+                break
         for mark in self._end_marks:
             at = whole.find(mark)
             if at >= 0:
