@@ -36,7 +36,7 @@ def encoding_name(model: str) -> str:
 
 
 def load_encoding(name: str) -> tiktoken.Encoding:
-    """The encoder; loading one takes about 0.3 s and 60 MB, once a process. Thread-safe."""
+    """The encoder; loading one takes about 0.3 s and 45 MB, once a process. Thread-safe."""
     found = _loaded.get(name)
     if found is None:
         with _lock:
@@ -52,7 +52,9 @@ def _read_encoding(name: str) -> tiktoken.Encoding:
         ranks[base64.b64decode(token)] = int(rank)
     special = {"<|endoftext|>": 100257} if name == "cl100k_base" else {"<|endoftext|>": 199999}
     pattern = _CL100K_PATTERN if name == "cl100k_base" else _O200K_PATTERN
-    return tiktoken.Encoding(name, pat_str=pattern, mergeable_ranks=ranks, special_tokens=special)
+    encoding = tiktoken.Encoding(name, pat_str=pattern, mergeable_ranks=ranks, special_tokens=special)
+    ranks.clear()  # its core has them as well; nothing that we ask of it looks into this second copy
+    return encoding
 
 
 _CL100K_PATTERN = r"""'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+| ?[^\s\p{L}\p{N}]++[\r\n]*+|\s++$|\s*[\r\n]|\s+(?!\S)|\s"""
