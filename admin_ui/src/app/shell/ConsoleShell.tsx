@@ -77,7 +77,7 @@ function Sidebar({ collapsed, onNavigate }: { collapsed: boolean; onNavigate: ()
 /** A chat client below "Chat"; they show while that section is open, so that many do not crowd the menu. */
 function ChatLink({ name, to, onNavigate }: { name: string; to: string; onNavigate: () => void }) {
   const active = useRouterState({ select: (state) => state.location.pathname === to });
-  return <NavLink component={Link} to={to} activeOptions={{ exact: true }} className={classes.link} pl={38} active={active} aria-current={active ? "page" : undefined} label={name} onClick={onNavigate} />;
+  return <NavLink component={Link} to={to} activeOptions={{ exact: true }} className={classes.link} pl={40} active={active} aria-current={active ? "page" : undefined} label={name} onClick={onNavigate} />;
 }
 
 function AccountMenu() {

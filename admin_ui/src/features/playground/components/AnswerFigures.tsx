@@ -20,5 +20,5 @@ export function AnswerFigures({ answer: { usage, firstMs, totalMs, charge } }: {
     perSecond !== null && t("playground.speed", { speed: format.number(perSecond, 1) }),
     charge !== null && t("playground.cost", { amount: format.quota(charge, COST_DIGITS) }),
   ];
-  return <Text size="xs" c="dimmed" className="num">{figures.filter(Boolean).join(" · ")}</Text>;
+  return <Text size="xs" c="dimmed" className="num">{figures.filter(Boolean).join("\u00a0· ")}</Text>;
 }

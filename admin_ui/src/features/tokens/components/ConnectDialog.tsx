@@ -1,36 +1,38 @@
 // How to use a token: address and key to copy, a QR code, an example call, chat clients.
-import { Button, Code, Group, Modal, SimpleGrid, Skeleton, Stack, Tabs, Text, TextInput } from "@mantine/core";
+import { Button, Group, Modal, SimpleGrid, Skeleton, Stack, Tabs, Text, TextInput } from "@mantine/core";
 import { IconExternalLink } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { lazy, Suspense } from "react";
 import { useTranslation } from "react-i18next";
 import { useStatus } from "@/shared/api/status";
 import type { Token } from "@/shared/api/types";
+import { CodeBlock } from "@/shared/components/CodeBlock";
 import { CopyButton } from "@/shared/components/CopyButton";
 import { ErrorState } from "@/shared/components/ErrorState";
 import { expandChatLink, isSafeLink, readChatLinks, serverAddress } from "@/shared/domain/chat-links";
-import { revealKey } from "../api/tokens";
+import { ownModelsQuery, revealKey, sampleModel } from "../api/tokens";
 
 const QrCode = lazy(() => import("@/shared/components/QrCode"));
 
-const SAMPLES: Record<string, (address: string) => string> = {
-  curl: (address) => `curl ${address}/v1/chat/completions \\
+const SAMPLES: Record<string, (address: string, model: string) => string> = {
+  curl: (address, model) => `curl ${address}/v1/chat/completions \\
   -H "Authorization: Bearer $API_KEY" \\
   -H "Content-Type: application/json" \\
-  -d '{"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Hello"}]}'`,
-  Python: (address) => `from openai import OpenAI
+  -d '{"model": "${model}",
+       "messages": [{"role": "user", "content": "Hello"}]}'`,
+  Python: (address, model) => `from openai import OpenAI
 
 client = OpenAI(base_url="${address}/v1", api_key=API_KEY)
 reply = client.chat.completions.create(
-    model="gpt-4o-mini",
+    model="${model}",
     messages=[{"role": "user", "content": "Hello"}],
 )
 print(reply.choices[0].message.content)`,
-  JavaScript: (address) => `import OpenAI from "openai";
+  JavaScript: (address, model) => `import OpenAI from "openai";
 
 const client = new OpenAI({ baseURL: "${address}/v1", apiKey: process.env.API_KEY });
 const reply = await client.chat.completions.create({
-  model: "gpt-4o-mini",
+  model: "${model}",
   messages: [{ role: "user", content: "Hello" }],
 });`,
 };
@@ -40,6 +42,8 @@ export function ConnectDialog({ token, onClose }: { token: Token; onClose: () =>
   const status = useStatus();
   const address = serverAddress(status?.server_address);
   const key = useQuery({ queryKey: ["token-key", token.id], queryFn: () => revealKey(token.id), gcTime: 0, staleTime: 0, retry: false, refetchOnWindowFocus: false });
+  const own = useQuery(ownModelsQuery);
+  const model = sampleModel(token, own.data ?? []);
   const links = readChatLinks(status?.chats);
   return (
     <Modal opened onClose={onClose} size="lg" title={t("tokens.connect.title", { name: token.name })}>
@@ -58,7 +62,7 @@ export function ConnectDialog({ token, onClose }: { token: Token; onClose: () =>
                   <Text size="sm" fw={500} mb={4}>
                     {t("tokens.connect.clients")}
                   </Text>
-                  <SimpleGrid cols={2} spacing={6}>
+                  <SimpleGrid cols={{ base: 1, xs: 2 }} spacing={6}>
                     {links.map((link) => {
                       const url = expandChatLink(link.template, { key: key.data, address });
                       return (
@@ -84,11 +88,8 @@ export function ConnectDialog({ token, onClose }: { token: Token; onClose: () =>
               ))}
             </Tabs.List>
             {Object.entries(SAMPLES).map(([name, sample]) => (
-              <Tabs.Panel key={name} value={name} pt="xs" pos="relative">
-                <Code block>{sample(address)}</Code>
-                <div style={{ position: "absolute", right: 6, top: 16 }}>
-                  <CopyButton value={sample(address)} />
-                </div>
+              <Tabs.Panel key={name} value={name} pt="xs">
+                <CodeBlock code={sample(address, model)} language={model} />
               </Tabs.Panel>
             ))}
           </Tabs>

@@ -19,6 +19,7 @@ import { badAddresses, createToken, ownGroupsQuery, ownModelsQuery, TOKENS, type
 
 const DAY_S = 86_400;
 const EXPIRIES = [["never", 0], ["hour", 3600], ["day", DAY_S], ["month", 30 * DAY_S]] as const;
+const NOTE_MAX = 500; // characters
 
 export function TokenDialog({ token, onClose }: { token: Token | undefined; onClose: () => void }) {
   const { t } = useTranslation();
@@ -37,6 +38,7 @@ export function TokenDialog({ token, onClose }: { token: Token | undefined; onCl
       models: splitList(token?.model_limits),
       ips: token?.allow_ips ?? "",
       group: token?.group ?? "",
+      note: token?.note ?? "",
       count: 1,
     },
     validate: {
@@ -59,6 +61,7 @@ export function TokenDialog({ token, onClose }: { token: Token | undefined; onCl
         model_limits: values.models.join(","),
         allow_ips: values.ips.trim(),
         group: values.group,
+        note: values.note.trim(),
       };
       if (token) {
         await updateToken({ ...body, id: token.id });
@@ -139,6 +142,7 @@ export function TokenDialog({ token, onClose }: { token: Token | undefined; onCl
             <Switch label={t("tokens.field.limited")} {...form.getInputProps("limited", { type: "checkbox" })} />
             {form.values.limited && <TagsInput label={t("tokens.field.models")} data={models.data ?? []} limit={60} splitChars={[",", "\n"]} {...form.getInputProps("models")} />}
             <Textarea label={t("tokens.field.ips")} description={t("tokens.hint.ips")} autosize minRows={2} placeholder={"203.0.113.7\n10.0.0.0/8"} {...form.getInputProps("ips")} />
+            <Textarea label={t("tokens.field.note")} autosize minRows={1} maxLength={NOTE_MAX} {...form.getInputProps("note")} />
             {!token && <NumberInput label={t("tokens.field.count")} min={1} max={100} allowDecimal={false} {...form.getInputProps("count")} onChange={(value) => form.setFieldValue("count", Math.max(1, Number(value) || 1))} />}
             <Group justify="flex-end" gap="xs" mt="md">
               <Button variant="default" onClick={close}>

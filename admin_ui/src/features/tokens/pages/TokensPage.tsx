@@ -17,7 +17,7 @@ import { useFormat } from "@/shared/format/useFormat";
 import { useAction } from "@/shared/hooks/useAction";
 import { useConfirm } from "@/shared/hooks/useConfirm";
 import { useUndo } from "@/shared/hooks/useUndo";
-import { batchTokens, deleteToken, listTokens, revealKey, setTokenStatus, TOKENS } from "../api/tokens";
+import { batchTokens, deleteToken, listTokens, revealKey, setTokenStatus, shortKey, TOKENS, withoutSecret } from "../api/tokens";
 import { ConnectDialog } from "../components/ConnectDialog";
 import { TokenDialog } from "../components/TokenDialog";
 
@@ -63,9 +63,10 @@ export default function TokensPage() {
       {
         id: "name", header: t("tokens.field.name"), width: 160, fixed: true, phone: "title",
         cell: (token) => (
-          <Text fw={600} size="sm" truncate>
-            {token.name}
-          </Text>
+          <>
+            <Text fw={600} size="sm" truncate>{token.name}</Text>
+            {token.note && <Text size="xs" c="dimmed" truncate title={token.note}>{token.note}</Text>}
+          </>
         ),
       },
       {
@@ -75,9 +76,9 @@ export default function TokensPage() {
           return <StatusBadge label={t(`tokens.status.${look.id}`)} color={look.color} icon={look.icon} />;
         },
       },
-      { id: "key", header: t("tokens.connect.key"), width: 150, cell: (token) => <Text size="xs" ff="monospace" c="dimmed" truncate>sk-{/\*/.test(token.key) ? token.key : `${token.key.slice(0, 4)}**********${token.key.slice(-4)}`}</Text> },
+      { id: "key", header: t("tokens.connect.key"), width: 118, cell: (token) => <Text size="xs" ff="monospace" c="dimmed" truncate>{shortKey(token.key)}</Text> },
       {
-        id: "quota", header: t("tokens.column.usedOf"), width: 172,
+        id: "quota", header: t("tokens.column.usedOf"), width: 164,
         cell: (token) =>
           token.unlimited_quota ? (
             <Text size="sm">{t("tokens.unlimited", { used: format.quota(token.used_quota) })}</Text>
@@ -103,7 +104,8 @@ export default function TokensPage() {
           ),
       },
       { id: "accessed", header: t("tokens.column.lastUsed"), width: 104, cell: (token) => <Text size="sm" c="dimmed" title={format.time(token.accessed_time)}>{token.accessed_time ? format.ago(token.accessed_time) : "–"}</Text> },
-      { id: "expires", header: t("tokens.field.expires"), width: 104, cell: (token) => <Text size="sm" c="dimmed">{token.expired_time === -1 ? t("tokens.expiry.never") : format.time(token.expired_time).slice(0, 16)}</Text> },
+      { id: "expires", header: t("tokens.field.expires"), width: 156, cell: (token) => <Text size="sm" c="dimmed" style={{ whiteSpace: "nowrap" }}>{token.expired_time === -1 ? t("tokens.expiry.never") : format.time(token.expired_time).slice(0, 16)}</Text> },
+      { id: "address", header: t("tokens.column.lastAddress"), width: 140, hidden: true, cell: (token) => <Text size="xs" ff="monospace" c="dimmed" truncate title={token.last_used_ip}>{token.last_used_ip || "–"}</Text> },
       { id: "created", header: t("tokens.column.created"), width: 160, hidden: true, cell: (token) => format.time(token.created_time) },
     ],
     [t, format],
@@ -161,7 +163,7 @@ export default function TokensPage() {
         )}
         toolbar={
           <>
-            <SearchInput label={t("tokens.search")} value={state.keyword} onChange={(keyword) => setState({ keyword })} />
+            <SearchInput label={t("tokens.search")} value={state.keyword} onChange={(keyword) => setState({ keyword: withoutSecret(keyword) })} />
             {selected.size > 0 && (
               <Group gap="xs">
                 <Button size="xs" variant="default" onClick={() => copy.mutate((rows ?? []).filter((row) => selected.has(row.id)))}>{t("tokens.copyAll")}</Button>
