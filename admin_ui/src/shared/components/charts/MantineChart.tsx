@@ -17,7 +17,7 @@ export default function MantineChart({ rows, series, kind = "area", stacked = fa
     styles: { legend: { paddingTop: 8 }, legendItemName: { fontSize: 12 } },
     tickLine: "none" as const,
     gridAxis: "x" as const,
-    yAxisProps: { width: 62, interval: 0 as const },
+    yAxisProps: { width: "auto" as const, interval: 0 as const }, // figures of any length: $0.000360 as well as 12K
     xAxisProps: { minTickGap: 32 },
     tooltipAnimationDuration: 0,
   };
