@@ -28,7 +28,12 @@ describe("a chart's rows", () => {
 });
 
 describe("ranges", () => {
-  it("the one before is as long and ends where this begins", () => expect(rangeBefore({ from: 1000, to: 1500 })).toEqual({ from: 499, to: 999 }));
+  it.each([
+    ["a whole day", { from: MONDAY, to: MONDAY + DAY_S - 1 }, 24, MONDAY],
+    ["a day that began within an hour", { from: MONDAY + 1500, to: MONDAY + DAY_S + 1500 }, 24, MONDAY],
+    ["nearly another hour", { from: MONDAY + 3000, to: MONDAY + DAY_S + 3000 }, 25, MONDAY],
+    ["the first minutes of a day", { from: MONDAY, to: MONDAY + 300 }, 1, MONDAY],
+  ])("the one before %s is as many hours, none of which is counted twice", (_, range, hours, end) => expect(rangeBefore(range)).toEqual({ from: end - hours * HOUR_S, to: end - 1 }));
   it("custom ones never end in the future", () => expect(rangeOf("custom", MONDAY, "2023-11-01", "2030-01-01").to).toBe(MONDAY));
   it("an incomplete custom one is a week", () => expect(rangeOf("custom", MONDAY)).toEqual({ from: MONDAY - 7 * DAY_S, to: MONDAY }));
   it.each([

@@ -88,4 +88,9 @@ export function rangeOf(name: RangeName, nowS: number, from = "", to = ""): Rang
   if (name === "today") return { from: Math.floor(new Date(nowS * 1000).setHours(0, 0, 0, 0) / 1000), to: nowS };
   return { from: nowS - (Number(name) || 7) * DAY_S, to: nowS };
 }
-export const rangeBefore = ({ from, to }: Range): Range => ({ from: from - (to - from) - 1, to: from - 1 });
+/** As many hours, up to the one in which this range begins: the server sums whole hours, and none may count on both sides. */
+export function rangeBefore({ from, to }: Range): Range {
+  const begin = from - (from % HOUR_S);
+  const hours = Math.max(1, Math.round((to - begin) / HOUR_S));
+  return { from: begin - hours * HOUR_S, to: begin - 1 };
+}
