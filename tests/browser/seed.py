@@ -16,7 +16,7 @@ from sqlalchemy import Connection, create_engine, insert, select
 from schema.database import make_engine
 from schema.health import BUCKETS, ERRORS, MINUTE, Cell, MinuteCell, Sample, write_cell, write_cells, write_sample
 from schema.migrate import migrate
-from schema.own_tables import ChannelBalance, ChannelEvent, ChannelHealth, LedgerEntry, UsageHourly
+from schema.own_tables import AuditEntry, ChannelBalance, ChannelEvent, ChannelHealth, LedgerEntry, UsageHourly
 from schema.tables import (
     Ability,
     Channel,
@@ -94,6 +94,7 @@ def seed(gateway: Gateway, upstream: str) -> None:
         _money(db, now, dice)
         _tasks(db, now, dice)
         _health_spans(db, now, dice)
+        _audit(db, now)
         db.execute(insert(Setup).values(version="test", initialized_at=now - DAYS * DAY))
         db.execute(insert(OptionRow), [{"key": key, "value": value} for key, value in _options(gateway).items()])
     engine.dispose()
@@ -585,6 +586,23 @@ def _health_spans(db: Connection, now: int, dice: random.Random) -> None:
                 ]
     for start in range(0, len(rows), 500):
         db.execute(insert(ChannelHealth), rows[start : start + 500])
+
+
+def _audit(db: Connection, now: int) -> None:
+    """A setting with both values, one with a table, a channel's members, an account, a key that was looked at."""
+    told: list[tuple[float, int, str, str, str, str, dict[str, Any]]] = [
+        (70, 1, ROOT, "option.write", "option", "Price", {"before": "7", "after": "7.3"}),
+        (50, 1, ROOT, "option.write", "option", "GroupRatio", {"before": {"default": 1, "vip": 1}, "after": {"default": 1, "vip": 0.9, "svip": 0.8}}),
+        (30, 2, ADMIN, "channel.update", "channel", "4", {"before": {"priority": 0, "weight": 5}, "after": {"priority": 10, "weight": 5}}),
+        (9, 2, ADMIN, "user.disable", "user", "12", {}),
+        (1.5, 2, ADMIN, "channel.reveal_key", "channel", "5", {}),
+    ]  # fmt: skip
+    rows = [
+        {"at_ms": int((now - hours * HOUR) * 1000), "actor_id": actor_id, "actor": actor, "ip": "203.0.113.7",
+         "action": action, "subject": subject, "subject_id": target, "detail": json.dumps(detail)}
+        for hours, actor_id, actor, action, subject, target, detail in told
+    ]  # fmt: skip
+    db.execute(insert(AuditEntry), rows)
 
 
 def seed_live_health(gateway: Gateway) -> None:

@@ -1,8 +1,9 @@
 // A week as a heat map: one row a day, one cell an hour, coloured by success rate, empty where nothing was called.
-import { Box, Group, ScrollArea, Text, Tooltip } from "@mantine/core";
+import { Box, ScrollArea, Tooltip } from "@mantine/core";
 import { useTranslation } from "react-i18next";
 import { useFormat } from "@/shared/format/useFormat";
 import { type HealthBucket, heatLevel } from "../api/health";
+import { HeatLegend } from "./HeatLegend";
 import classes from "./WeekHeatMap.module.css";
 
 export function WeekHeatMap({ week }: { week: HealthBucket[] }) {
@@ -50,13 +51,7 @@ export function WeekHeatMap({ week }: { week: HealthBucket[] }) {
           </tbody>
         </table>
       </ScrollArea>
-      <Group gap={6} mt="xs" justify="flex-end" aria-hidden>
-        <Text size="xs" c="dimmed">100 %</Text>
-        {[1, 2, 3, 4, 5].map((n) => (
-          <div key={n} className={classes.cell} data-level={n} style={{ width: 14 }} />
-        ))}
-        <Text size="xs" c="dimmed">&lt; 70 %</Text>
-      </Group>
+      <HeatLegend />
     </Box>
   );
 }

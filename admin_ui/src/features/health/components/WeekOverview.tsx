@@ -8,6 +8,7 @@ import { EmptyState } from "@/shared/components/EmptyState";
 import { ErrorState } from "@/shared/components/ErrorState";
 import { useFormat } from "@/shared/format/useFormat";
 import { type ChannelHealth, heatLevel, WEEK_CHANNELS_MAX, weekQuery } from "../api/health";
+import { HeatLegend } from "./HeatLegend";
 import classes from "./WeekHeatMap.module.css";
 
 const HOURS = 3; // of a cell
@@ -45,7 +46,7 @@ export function WeekOverview({ channels, toolbar }: { channels: ChannelHealth[];
               <tbody>
                 {week.data.map((row) => (
                   <tr key={row.channel_id}>
-                    <th scope="row"><Anchor component={Link} to={`/console/health/${row.channel_id}`} size="xs" c="inherit" truncate display="block">{names.get(row.channel_id)}</Anchor></th>
+                    <th scope="row"><Anchor component={Link} to={`/console/health/${row.channel_id}`} size="xs" c="inherit" truncate display="block" lh="24px">{names.get(row.channel_id)}</Anchor></th>
                     {Array.from({ length: CELLS }, (_, cell) => {
                       const sum = (figures: number[]) => figures.slice(cell * HOURS, (cell + 1) * HOURS).reduce((a, b) => a + b, 0);
                       const [calls, failures] = [sum(row.calls), sum(row.failures)];
@@ -61,6 +62,7 @@ export function WeekOverview({ channels, toolbar }: { channels: ChannelHealth[];
               </tbody>
             </table>
           </ScrollArea>
+          <HeatLegend />
           {channels.length > shown.length && <Text size="xs" c="dimmed" mt="sm">{t("health.week.first", { count: shown.length })}</Text>}
         </Box>
       )}

@@ -20,7 +20,7 @@ export function Overview() {
   const workers = (nodes.data?.length ?? 0) - edges;
   const booksText = !books.data ? "–" : drifts === null ? t("operations.books.unknown") : drifts === 0 ? t("operations.books.agree") : t("operations.books.differ", { count: drifts });
   return (
-    <SimpleGrid cols={{ base: 1, xs: 2, md: 4 }} mb="md" spacing="sm">
+    <SimpleGrid cols={{ base: 2, md: 4 }} mb="md" spacing="sm">
       <Card py="sm">
         <Stat label={t("operations.books.title")} loading={books.isPending} value={booksText} {...(drifts ? { color: BAD } : {})} {...(books.data && books.data.drift_units !== null ? { hint: t("operations.books.drift", { amount: format.quota(books.data.drift_units) }) } : unread(books.isError))} />
       </Card>
