@@ -34,9 +34,9 @@ def take(visit: Visit, name: str, path: str, folder: Path) -> None:
         page.get_by_role("button", name="Details").nth(1).click()
         page.wait_for_timeout(300)
     if name == "playground":
-        page.get_by_label("Message").fill("What is a gateway for language models good for?")
+        page.get_by_label("Message", exact=True).fill("What is a gateway for language models good for?")
         page.keyboard.press("Enter")
-        page.get_by_text("120 in, 40 out").first.wait_for()
+        page.get_by_text("cost $").nth(1).wait_for()
     with Image.open(BytesIO(page.screenshot())) as taken:
         picture = taken.convert("RGB")
         if picture.width > WIDTH:
