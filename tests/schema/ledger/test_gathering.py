@@ -108,6 +108,16 @@ async def test_a_server_error_reaches_every_call_of_the_turn(books: Books, count
     assert [type(answer) for answer in answers] == [hiredis.ReplyError] * 2
 
 
+async def test_what_cannot_be_sent_is_told_and_nobody_waits_for_ever(books: Books):
+    def refuse(*command: Part) -> Any:
+        raise UnicodeEncodeError("utf-8", "\ud800", 0, 1, "surrogates not allowed")
+
+    books.hot = HotLedger(refuse, partitions=PARTITIONS, read_truth=books.hot._loader._read_truth)
+    async with asyncio.timeout(1):
+        answers = await asyncio.gather(reserve(books, "a"), reserve(books, "b"), return_exceptions=True)
+    assert [type(answer) for answer in answers] == [UnicodeEncodeError] * 2
+
+
 STEPS = some.lists(
     some.tuples(some.integers(0, 5), some.integers(0, 60), some.sampled_from([None, 5]), some.integers(0, 80)),
     min_size=1,
