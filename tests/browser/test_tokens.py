@@ -39,3 +39,13 @@ def test_sample_calls_name_a_model_of_the_token(browser: Browser, site: Gateway)
         page.get_by_role("tab", name="Python").click()
         expect(sample.get_by_text(re.compile('model="gpt-4o"'))).to_be_visible()
         assert visit.take_troubles() == []
+
+
+def test_a_chat_is_opened_with_the_token_of_the_row(browser: Browser, site: Gateway) -> None:
+    with visiting(browser, site.address, USER, PASSWORD) as visit:
+        page = visit.go("/console/tokens")
+        page.get_by_role("button", name="More actions for laptop").click()
+        page.get_by_role("menuitem", name="ChatGPT Next Web").click()
+        expect(page.get_by_text("The key of your token “laptop” is handed over")).to_be_visible()
+        assert page.url == f"{site.address}/chat/0?token=1"
+        assert visit.take_troubles() == []

@@ -1,10 +1,12 @@
 // Tokens: the keys this user gives to programs.
 import { ActionIcon, Badge, Button, Group, Menu, Progress, Text, Tooltip } from "@mantine/core";
-import { IconBan, IconCheck, IconClockX, IconCoinOff, IconCopy, IconDots, IconEdit, IconKey, IconPlayerPause, IconPlayerPlay, IconPlugConnected, IconPlus, IconTrash } from "@tabler/icons-react";
+import { IconBan, IconCheck, IconClockX, IconCoinOff, IconCopy, IconDots, IconEdit, IconKey, IconMessages, IconPlayerPause, IconPlayerPlay, IconPlugConnected, IconPlus, IconTrash } from "@tabler/icons-react";
+import { Link } from "@tanstack/react-router";
 import { useMemo, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { splitList } from "@/shared/api/json-text";
 import { runEach } from "@/shared/api/run-each";
+import { useStatus } from "@/shared/api/status";
 import type { Token } from "@/shared/api/types";
 import { EmptyState } from "@/shared/components/EmptyState";
 import { PageHeader } from "@/shared/components/PageHeader";
@@ -12,6 +14,7 @@ import { SearchInput } from "@/shared/components/SearchInput";
 import { StatusBadge } from "@/shared/components/StatusBadge";
 import { type Column, DataTable, type RowKey } from "@/shared/components/table/DataTable";
 import { LIST_DEFAULTS, useList } from "@/shared/components/table/useList";
+import { readChatLinks } from "@/shared/domain/chat-links";
 import { copyText } from "@/shared/domain/clipboard";
 import { useFormat } from "@/shared/format/useFormat";
 import { useAction } from "@/shared/hooks/useAction";
@@ -32,6 +35,7 @@ const STATUS = {
 export default function TokensPage() {
   const { t } = useTranslation();
   const format = useFormat();
+  const chats = readChatLinks(useStatus()?.chats);
   const undo = useUndo();
   const confirm = useConfirm();
   const { state, setState, tableProps } = useList({ key: [...TOKENS, "list"], defaults: DEFAULTS, fetch: listTokens });
@@ -148,12 +152,21 @@ export default function TokensPage() {
                   <IconDots size={17} />
                 </ActionIcon>
               </Menu.Target>
-              <Menu.Dropdown>
+              <Menu.Dropdown mah="60vh" style={{ overflowY: "auto" }}>
                 <Menu.Item leftSection={<IconEdit size={16} />} onClick={() => setEditing({ token })}>{t("shared.action.edit")}</Menu.Item>
                 {token.status === 1 ? (
                   <Menu.Item leftSection={<IconBan size={16} />} onClick={() => status.mutate({ id: token.id, to: 2 })}>{t("shared.action.disable")}</Menu.Item>
                 ) : (
                   <Menu.Item leftSection={<IconPlayerPlay size={16} />} onClick={() => status.mutate({ id: token.id, to: 1 })}>{t("shared.action.enable")}</Menu.Item>
+                )}
+                {token.status === 1 && chats.length > 0 && (
+                  <>
+                    <Menu.Divider />
+                    <Menu.Label>{t("tokens.action.chat")}</Menu.Label>
+                    {chats.map((chat) => (
+                      <Menu.Item key={chat.index} leftSection={<IconMessages size={16} />} component={Link} to={`/chat/${chat.index}`} search={{ token: String(token.id) } as never}>{chat.name}</Menu.Item>
+                    ))}
+                  </>
                 )}
                 <Menu.Divider />
                 <Menu.Item color="red" leftSection={<IconTrash size={16} />} onClick={() => removeWithUndo([token.id])}>{t("shared.action.delete")}</Menu.Item>
