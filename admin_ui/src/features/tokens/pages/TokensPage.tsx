@@ -80,9 +80,9 @@ export default function TokensPage() {
           return <StatusBadge label={t(`tokens.status.${look.id}`)} color={look.color} icon={look.icon} />;
         },
       },
-      { id: "key", header: t("tokens.connect.key"), width: 118, cell: (token) => <Text size="xs" ff="monospace" c="dimmed" truncate>{shortKey(token.key)}</Text> },
+      { id: "key", header: t("tokens.connect.key"), width: 114, cell: (token) => <Text size="xs" ff="monospace" c="dimmed" truncate>{shortKey(token.key)}</Text> },
       {
-        id: "quota", header: t("tokens.column.usedOf"), width: 164,
+        id: "quota", header: t("tokens.column.usedOf"), width: 156,
         cell: (token) =>
           token.unlimited_quota ? (
             <Text size="sm">{t("tokens.unlimited", { used: format.quota(token.used_quota) })}</Text>
