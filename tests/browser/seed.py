@@ -592,8 +592,8 @@ def _audit(db: Connection, now: int) -> None:
     """A setting with both values, one with a table, a channel's members, an account, a key that was looked at."""
     told: list[tuple[float, int, str, str, str, str, dict[str, Any]]] = [
         (70, 1, ROOT, "option.write", "option", "Price", {"before": "7", "after": "7.3"}),
-        (50, 1, ROOT, "option.write", "option", "GroupRatio", {"before": {"default": 1, "vip": 1}, "after": {"default": 1, "vip": 0.9, "svip": 0.8}}),
-        (30, 2, ADMIN, "channel.update", "channel", "4", {"before": {"priority": 0, "weight": 5}, "after": {"priority": 10, "weight": 5}}),
+        (50, 1, ROOT, "option.write", "option", "GroupRatio", {"before": {"vip": 1}, "after": {"vip": 0.9, "svip": 0.8}}),
+        (30, 2, ADMIN, "channel.update", "channel", "4", {"members": ["priority", "weight"]}),
         (9, 2, ADMIN, "user.disable", "user", "12", {}),
         (1.5, 2, ADMIN, "channel.reveal_key", "channel", "5", {}),
     ]  # fmt: skip

@@ -63,6 +63,7 @@ export function LogDetails({ row, isAdmin }: { row: LogRow; isAdmin: boolean }) 
             </Group>
           </Fact>
         )}
+        {typeof other["error_code"] === "string" && <Fact label={t("logs.fact.error")}>{[other["error_code"], Number(other["status_code"]) || ""].filter(Boolean).join(" · ")}</Fact>}
         {other["is_model_mapped"] === true && <Fact label={t("logs.fact.upstreamModel")}>{String(other["upstream_model_name"] ?? "")}</Fact>}
         {typeof other["reasoning_effort"] === "string" && <Fact label={t("logs.fact.reasoning")}>{other["reasoning_effort"]}</Fact>}
         {other["estimated"] === true && <Fact label={t("logs.fact.counting")}>{t("logs.fact.estimated")}</Fact>}

@@ -20,6 +20,7 @@ import { ACTIONS, DRAWINGS, isRunning, listDrawings, percentOf } from "../api/dr
 
 const DEFAULTS = { ...LIST_DEFAULTS, mj_id: "", status: "", action: "", channel_id: "", user_id: "", since: "any" };
 const LIVE_MS = 5000;
+const LONG_MS = 60_000; // a drawing that took longer is shown in red
 const LOOKS = {
   SUCCESS: { id: "success", color: "teal", icon: IconCheck },
   FAILURE: { id: "failure", color: "red", icon: IconAlertTriangle },
@@ -66,7 +67,7 @@ export default function MidjourneyPage() {
       { id: "action", header: t("midjourney.column.action"), width: 122, cell: (row) => <Group gap={4} wrap="nowrap"><Badge color="grape">{row.action}</Badge>{row.mode && <Badge color="gray" variant="outline">{row.mode}</Badge>}</Group> },
       { id: "status", header: t("midjourney.column.status"), width: 118, cell: (row) => { const look = lookOf(row.status); return <StatusBadge label={t(`midjourney.status.${look.id}`)} color={look.color} icon={look.icon} {...(row.fail_reason ? { hint: row.fail_reason } : {})} />; } },
       { id: "progress", header: t("midjourney.column.progress"), width: 92, cell: (row) => <Progress value={percentOf(row.progress)} animated={isRunning(row)} color={row.status === "FAILURE" ? "red" : "medusa"} aria-label={t("midjourney.progressOf", { percent: percentOf(row.progress) })} /> },
-      { id: "took", header: t("midjourney.column.took"), width: 84, align: "right", cell: (row) => (row.finish_time > row.submit_time ? format.ms(row.finish_time - row.submit_time) : "–") },
+      { id: "took", header: t("midjourney.column.took"), width: 84, align: "right", cell: (row) => (row.finish_time > row.submit_time ? <Text size="sm" className="num" {...(row.finish_time - row.submit_time > LONG_MS ? { c: "red" } : {})}>{format.ms(row.finish_time - row.submit_time)}</Text> : "–") },
       { id: "quota", header: t("midjourney.column.price"), width: 158, align: "right", cell: (row) => <TaskPrice quota={row.quota} refunded={row.refunded} label={t("midjourney.refunded")} /> },
       { id: "prompt", header: t("midjourney.column.prompt"), cell: (row) => <><Text size="sm" truncate title={row.prompt}>{row.prompt}</Text>{row.fail_reason && <Text size="xs" c="red" truncate title={row.fail_reason}>{row.fail_reason}</Text>}</> },
       ...(isAdmin ? [{ id: "user", header: t("midjourney.column.user"), width: 68, cell: (row: Midjourney) => `#${row.user_id}` }, { id: "channel", header: t("midjourney.column.channel"), width: 76, cell: (row: Midjourney) => `#${row.channel_id}` }] : []),

@@ -1,5 +1,5 @@
 // Tasks: music and video that take minutes, with progress, result and price.
-import { Anchor, Badge, Code, Group, Image, Progress, ScrollArea, Select, Text } from "@mantine/core";
+import { Anchor, Badge, Code, Group, Image, Progress, ScrollArea, Select, Stack, Text } from "@mantine/core";
 import { IconAlertTriangle, IconCheck, IconChecklist, IconClock, IconLoader } from "@tabler/icons-react";
 import { useMemo } from "react";
 import { useTranslation } from "react-i18next";
@@ -78,7 +78,12 @@ export default function TasksPage() {
         columns={columns}
         {...tableProps}
         rowKey={(row) => row.id}
-        expand={(row) => <ScrollArea.Autosize mah={320}><Code block>{JSON.stringify({ properties: row.properties, data: row.data }, null, 2)}</Code></ScrollArea.Autosize>}
+        expand={(row) => (
+          <Stack gap="xs">
+            {row.fail_reason && <Text size="sm" c="red" style={{ overflowWrap: "anywhere" }}>{t("tasks.failedBecause", { reason: row.fail_reason })}</Text>}
+            <ScrollArea.Autosize mah={320}><Code block>{JSON.stringify({ task_id: row.task_id, properties: row.properties, data: row.data }, null, 2)}</Code></ScrollArea.Autosize>
+          </Stack>
+        )}
         toolbar={
           <Group gap="xs">
             <SearchInput label={t("tasks.search")} value={state.task_id} onChange={(task_id) => setState({ task_id })} />

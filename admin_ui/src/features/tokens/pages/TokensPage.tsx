@@ -65,7 +65,7 @@ export default function TokensPage() {
   const columns = useMemo<Column<Token>[]>(
     () => [
       {
-        id: "name", header: t("tokens.field.name"), width: 160, fixed: true, phone: "title",
+        id: "name", header: t("tokens.field.name"), width: 150, fixed: true, phone: "title",
         cell: (token) => (
           <>
             <Text fw={600} size="sm" truncate>{token.name}</Text>
@@ -108,7 +108,7 @@ export default function TokensPage() {
           ),
       },
       { id: "accessed", header: t("tokens.column.lastUsed"), width: 104, cell: (token) => <Text size="sm" c="dimmed" title={format.time(token.accessed_time)}>{token.accessed_time ? format.ago(token.accessed_time) : "–"}</Text> },
-      { id: "expires", header: t("tokens.field.expires"), width: 156, cell: (token) => <Text size="sm" c="dimmed" style={{ whiteSpace: "nowrap" }}>{token.expired_time === -1 ? t("tokens.expiry.never") : format.time(token.expired_time).slice(0, 16)}</Text> },
+      { id: "expires", header: t("tokens.field.expires"), width: 148, cell: (token) => <Text size="sm" c="dimmed" style={{ whiteSpace: "nowrap" }}>{token.expired_time === -1 ? t("tokens.expiry.never") : format.time(token.expired_time).slice(0, 16)}</Text> },
       { id: "address", header: t("tokens.column.lastAddress"), width: 140, hidden: true, cell: (token) => <Text size="xs" ff="monospace" c="dimmed" truncate title={token.last_used_ip}>{token.last_used_ip || "–"}</Text> },
       { id: "created", header: t("tokens.column.created"), width: 160, hidden: true, cell: (token) => format.time(token.created_time) },
     ],
