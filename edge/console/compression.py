@@ -1,4 +1,4 @@
-"""Large JSON replies of the console go packed with gzip to who takes it: the health of 2 000 channels is a tenth on the wire.
+"""Large JSON replies of the console go packed with gzip to who takes it: the health of 2 000 channels is a fifth or less on the wire.
 
 Streams of events and files that are written piece by piece go as they are: their content has no body to look at.
 """
@@ -9,7 +9,7 @@ from blacksheep.server.compression import GzipMiddleware
 from edge.console.calls import header
 
 COMPRESS_BYTES_MIN = 8 * 1024  # smaller ones are a few packets; a thread's turn would cost more than it saves
-LEVEL = 4  # of 9: half the CPU time of gzip's own choice, 6, for a few per cent more bytes
+LEVEL = 4  # of 9: 11 ms for a megabyte of figures where 6, the usual one, takes 41 for a tenth fewer bytes
 
 
 def takes_gzip(accept_encoding: str) -> bool:

@@ -41,7 +41,7 @@ async def fetch(http, path, encoding):
         return reply, b"".join([piece async for piece in reply.aiter_raw()])
 
 
-async def test_the_health_of_many_channels_is_a_tenth_on_the_wire(crowded):
+async def test_the_health_of_many_idle_channels_is_a_tenth_on_the_wire(crowded):
     plain, whole = await fetch(crowded, "/api/channel/health?window=3600", "identity")
     packed, sent = await fetch(crowded, "/api/channel/health?window=3600", "gzip, br")
     assert "content-encoding" not in plain.headers and packed.headers["content-encoding"] == "gzip"
