@@ -30,7 +30,7 @@ IDLE_STREAMS = 1000
 IDLE_MODEL = "bench-n6-d1500000"  # an event every 1.5 s: almost always silent
 LITELLM_CALLS = 400  # it takes some ten milliseconds of CPU a call
 SLOPE_PARTS = 4  # memory is read after each
-SLOPE_WARM = 3  # parts before: what an edge remembers of the last five seconds has then reached its level
+SLOPE_WARM_S = 8.0  # of calls before: what an edge remembers of the last five seconds has then reached its level
 
 
 class Scenario(msgspec.Struct, frozen=True):
@@ -105,16 +105,17 @@ def measure_idle(peer: Peer, key: str) -> float:
     return (peak - before) / IDLE_STREAMS / 1024
 
 
-def measure_slope(peer: Peer, key: str, calls: int) -> float:
-    """KiB by which the memory of edges and worker grows per 1 000 plain calls, once warm."""
+def measure_slope(peer: Peer, key: str, calls: int) -> tuple[float, int]:
+    """KiB by which the memory of edges and worker grows per 1 000 plain calls, once warm; and how many calls were made."""
     plain = Scenario("slope", "bench", False, 32, calls, 0, 0.0)
-    sizes = []
-    for _ in range(SLOPE_WARM):
+    sizes: list[int] = []
+    made, warm_at = 0, time.monotonic() + SLOPE_WARM_S
+    while len(sizes) <= SLOPE_PARTS:
         measure(peer, key, plain, calls)
-    for _ in range(SLOPE_PARTS + 1):
-        measure(peer, key, plain, calls)
-        sizes.append(memory_bytes(peer.pid, store=False))
-    return (sizes[-1] - sizes[0]) / 1024 / (SLOPE_PARTS * calls / 1000)
+        made += calls
+        if time.monotonic() > warm_at:
+            sizes.append(memory_bytes(peer.pid, store=False))
+    return (sizes[-1] - sizes[0]) / 1024 / (SLOPE_PARTS * calls / 1000), made
 
 
 def report(rows: list[Row], asked: int, charged: int, others: Others) -> str:
@@ -195,8 +196,8 @@ def main() -> int:
                 for scenario in SCENARIOS[:3] if litellm is not None else ():
                     rows.append(measure(litellm, key, scenario, min(QUICK[scenario.name], LITELLM_CALLS)))
         slope_calls = 500 if quick else 5000
-        others.slope_kib_per_1000_calls = measure_slope(ours, key, slope_calls)
-        asked += IDLE_STREAMS + (SLOPE_WARM + SLOPE_PARTS + 1) * slope_calls
+        others.slope_kib_per_1000_calls, made = measure_slope(ours, key, slope_calls)
+        asked += 1 + IDLE_STREAMS + made
         charged = count_charged(gateway, asked)
     with run_mock() as mock, tempfile.TemporaryDirectory(prefix="medusa-crash-", ignore_cleanup_errors=True) as name:
         losses = crash.measure(Path(name), mock.url)

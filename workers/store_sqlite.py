@@ -32,7 +32,7 @@ class SqliteStore(Store):
             ("busy_timeout", BUSY_TIMEOUT_MS),
             ("journal_mode", "WAL"),
             ("synchronous", "NORMAL"),
-            ("cache_size", -65536),
+            ("cache_size", -32768),
             ("temp_store", "MEMORY"),
         ):
             db.execute(f"PRAGMA {name} = {value}")
