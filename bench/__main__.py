@@ -23,7 +23,7 @@ from bench.gateway import run_gateway
 from bench.load import Figures, run, write_request
 from bench.peers import Peer, run_litellm, run_mock, run_nginx
 from bench.procs import memory_bytes
-from tests.services import new_postgres, run_postgres, run_valkey
+from tests.services import DISK, new_postgres, run_postgres, run_valkey
 
 RESULTS = Path(__file__).parent / "results"
 IDLE_STREAMS = 1000
@@ -164,7 +164,7 @@ def measure_settlement(records: int, others: Others) -> None:
         speed, *_ = asyncio.run(settlement.measure(valkey, "", Path(name), records, 200))
         others.settle_per_s, others.settle_cpu_us = speed.per_s, speed.cpu_us
         try:
-            with run_postgres() as server:
+            with run_postgres(DISK) as server:
                 dsn = new_postgres(server, "bench")
                 speed, *_ = asyncio.run(settlement.measure(valkey, dsn, Path(name), records, 200))
                 others.settle_postgres_per_s, others.settle_postgres_cpu_us = speed.per_s, speed.cpu_us

@@ -28,7 +28,7 @@ from schema.options import read_options
 from schema.secrets import Vault
 from schema.tables import User
 from schema.usage_totals import advance
-from tests.services import new_postgres, run_postgres, run_valkey
+from tests.services import DISK, new_postgres, run_postgres, run_valkey
 
 USERS, CHANNELS, MODELS = 2_000, 50, 20
 CHUNK = 500_000
@@ -222,7 +222,7 @@ def main() -> None:
     options = parser.parse_args()
     with ExitStack() as stack:
         redis_url = stack.enter_context(run_valkey())
-        dsn = options.dsn or new_postgres(stack.enter_context(run_postgres()), "pages")
+        dsn = options.dsn or new_postgres(stack.enter_context(run_postgres(DISK)), "pages")
         sys.exit(1 if asyncio.run(_run(options, dsn, redis_url)) else 0)
 
 

@@ -27,6 +27,7 @@ def _temporary() -> str:
 
 
 TEMPORARY = _temporary()
+DISK = "/tmp"  # for what is measured or large
 
 
 def free_port() -> int:
@@ -59,8 +60,8 @@ def _plain_user(folder: Path) -> dict[str, object]:
 
 
 @contextmanager
-def _folder(prefix: str) -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True, dir=TEMPORARY) as name:
+def _folder(prefix: str, place: str = TEMPORARY) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True, dir=place) as name:
         yield Path(name)
 
 
@@ -95,10 +96,10 @@ def _running(command: list[str], port: int, folder: Path, user: dict[str, object
 
 
 @contextmanager
-def run_postgres() -> Iterator[str]:
-    """A server with fsync off; yields `postgresql://…` without a database name: use `new_postgres`."""
+def run_postgres(place: str = TEMPORARY) -> Iterator[str]:
+    """A server with fsync off; yields `postgresql://…` without a database name: use `new_postgres`. `place`: of its files."""
     initdb, postgres = find_binary("initdb"), str(Path(find_binary("initdb")).parent / "postgres")
-    with _folder("mx-pg-") as folder:
+    with _folder("mx-pg-", place) as folder:
         user = _plain_user(folder)
         data = folder / "data"
         subprocess.run(
