@@ -85,13 +85,8 @@ class Exchange:
             return
         data: bytes = message.get("body", b"")
         more = message.get("more_body", False)
-        if self._framing:
-            data = self._frame(data, more=more)
-        if self._head:
-            data, self._head = self._head + data, b""
+        self._write(data, more=more)
         connection = self._connection
-        if data:
-            connection.write(data)
         if not more:
             self.ended = True
             self.wake()
@@ -103,14 +98,16 @@ class Exchange:
         """What `send` does with a part of a body that has begun, without a task that waits. False: the client does not read."""
         if self.ended or self.gone:
             return True
-        connection = self._connection
+        self._write(data, more=True)
+        return not self._connection.write_paused
+
+    def _write(self, data: bytes, *, more: bool) -> None:
         if self._framing:
-            data = self._frame(data, more=True)
+            data = self._frame(data, more=more)
         if self._head:
             data, self._head = self._head + data, b""
         if data:
-            connection.write(data)
-        return not connection.write_paused
+            self._connection.write(data)
 
     def _frame(self, data: bytes, *, more: bool) -> bytes:
         if self._framing == _NONE:
