@@ -298,9 +298,8 @@ async def test_probes_and_metrics(newcomer: Newcomer):
 async def test_logs_are_structured_and_hold_no_secret(newcomer: Newcomer):
     """At level debug, after sign-ins, refused keys, failed calls and everything above."""
     wrong = "w" * 48
-    elsewhere = httpx.AsyncHTTPTransport(
-        local_address="127.0.0.2"
-    )  # wrong keys are counted by address, and this one gave some
+    # Wrong keys are counted by address, and ours gave many while it waited for changes.
+    elsewhere = httpx.AsyncHTTPTransport(local_address="127.0.0.2")
     async with httpx.AsyncClient(base_url=newcomer.address, transport=elsewhere, timeout=60) as http:
         assert (await newcomer.call(wrong, http=http)).status_code == 401
     assert (await newcomer.call(newcomer.key, model="nothing")).status_code == 503
