@@ -20,6 +20,7 @@ from schema.database import Engine, database_clock_offset_ms, make_engine
 from schema.ledger.keys import METRICS, PARTITIONS, WORKERS
 from schema.migrate import SchemaTooNew, migrate, read_meta
 from schema.options import is_secret, read_options
+from schema.redis_client import ClusterRedis, servers_of
 from schema.secrets import SealError, Vault
 from schema.tables import Channel, OptionRow, User
 
@@ -190,7 +191,11 @@ def _check_options(rows: dict[str, str]) -> Findings:
 
 async def check_redis(redis: Any, config: Config) -> Findings:
     """Its settings, the number of partitions, living workers, how far they are behind, the drift of the books."""
-    findings = await _check_keeping(redis, config)
+    return [*await _check_keeping(redis, config), *await _guarded("redis", lambda: _check_state(redis, config))]
+
+
+async def _check_state(redis: Any, config: Config) -> Findings:
+    findings: Findings = []
     stored = await redis.get(PARTITIONS)
     if stored is not None and int(stored) != config.partitions:
         findings.append(_fail("partitions", f"LEDGER_PARTITIONS is {config.partitions}, Redis has {int(stored)}."))
@@ -210,20 +215,48 @@ async def check_redis(redis: Any, config: Config) -> Findings:
 
 
 async def _check_keeping(redis: Any, config: Config) -> Findings:
-    """It must neither evict nor forget. A hosted Redis may not tell."""
+    """It must neither evict nor forget, every node of a cluster; nor may one that is lost stop the others."""
+    servers = await servers_of(redis)
+    cluster = isinstance(redis, ClusterRedis)
+    findings: Findings = []
+    if cluster and (missing := redis.unserved()):
+        findings.append(_fail("redis", f"{missing} slots of the cluster have no node: calls of their accounts fail."))
+    for server in servers:
+        place = f"{_name_of(server)} " if cluster else ""
+        findings += await _check_server(server, config, place)
+    text = f"{len(servers)} primaries keep what they are given" if cluster else "keeps what it is given"
+    return findings or [_ok("redis", text)]
+
+
+def _name_of(server: Any) -> str:
+    place = server.connection_pool.connection_kwargs
+    return f"{place['host']}:{place['port']}"
+
+
+async def _check_server(redis: Any, config: Config, place: str) -> Findings:
+    """One server. A hosted Redis may not tell. `place`: of a cluster's node, for the sentence."""
     try:
-        settings = await redis.config_get("maxmemory-policy", "appendonly")
+        await redis.ping()
     except RedisError:
-        return [
-            _warn("redis", "does not tell its settings: it must not evict keys, and should keep an append-only file.")
-        ]
+        return [_fail("redis", f"{place}does not answer: bring it back.")]
+    try:
+        settings = await redis.config_get("maxmemory-policy", "appendonly", "cluster-require-full-coverage")
+    except RedisError:
+        text = "does not tell its settings: it must not evict keys, and should keep an append-only file."
+        return [_warn("redis", place + text)]
     findings = []
     policy = settings.get("maxmemory-policy", "noeviction")
     if policy != "noeviction" and not config.allow_eviction:
-        findings.append(_fail("redis", f"maxmemory-policy is {policy}: it may drop usage records; set noeviction."))
+        findings.append(
+            _fail("redis", f"{place}maxmemory-policy is {policy}: it may drop usage records; set noeviction.")
+        )
     if settings.get("appendonly") != "yes":
-        findings.append(_warn("redis", "keeps no append-only file: a restart loses what was not settled yet."))
-    return findings or [_ok("redis", "keeps what it is given")]
+        text = "keeps no append-only file: a restart loses what was not settled yet."
+        findings.append(_warn("redis", place + text))
+    if place and settings.get("cluster-require-full-coverage", "no") != "no":
+        text = "has cluster-require-full-coverage yes: one lost node stops all of them; set no."
+        findings.append(_warn("redis", place + text))
+    return findings
 
 
 async def worker_is_alive(redis: Any, config: Config) -> bool:

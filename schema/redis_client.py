@@ -91,6 +91,10 @@ class ClusterRedis(Redis):
         """Plain clients of the primaries, in a steady order."""
         return [self._at(address) for address in sorted({one for one in self._slots if one is not None})]
 
+    def unserved(self) -> int:
+        """How many slots have no node, by the map as it was read last."""
+        return self._slots.count(None)
+
     async def look(self) -> None:
         """Read the map again if it may be out of date. Raises ConnectionError when no node answers."""
         if not self._stale or time.monotonic() - self._looked_s < LOOK_S:

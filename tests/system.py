@@ -172,7 +172,7 @@ class System:
         self.edges: list[Process] = []
         self.workers: list[Process] = []
         self.ports: list[int] = []
-        self._environ = {
+        self.environ = {
             "PATH": os.environ["PATH"], "HOME": str(folder), "HOST": "127.0.0.1", "DATA_DIR": str(folder),
             "SQL_DSN": dsn, "SQLITE_PATH": str(folder / "books.db"), "REDIS_CONN_STRING": f"unix://{self.socket}",
             "LEDGER_PARTITIONS": str(PARTITIONS), "EDGE_WORKERS": "1", "SESSION_SECRET": "s" * 32, "HOLD_DEADLINE": "10",
@@ -194,7 +194,7 @@ class System:
     def _add(self, to: list[Process], module: str, environ: dict[str, str], port: int) -> Process:
         name = f"{module}-{len(to)}"
         command = [sys.executable, "-m", module]
-        piece = Process(name, command, {**self._environ, **environ}, self.folder / f"{name}.log")
+        piece = Process(name, command, {**self.environ, **environ}, self.folder / f"{name}.log")
         to.append(piece)
         if port:
             self.ports.append(port)

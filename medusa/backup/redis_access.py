@@ -15,17 +15,31 @@ from medusa.preflight import check_redis, lock_folder
 from medusa.valkey import find_socket, valkey_command, wait_for_valkey
 from schema.config import Config
 from schema.ledger.keys import WORKERS
-from schema.redis_client import close_client, open_client
+from schema.redis_client import ClusterRedis, close_client, open_client, servers_of
 
 GRACE_S = 60.0  # it syncs its append-only file
 
 
 @asynccontextmanager
 async def open_redis(config: Config, *, alone: bool = False) -> AsyncIterator[Any]:
-    """A client. `alone`: raise CannotStart while a gateway runs, and keep another from starting."""
+    """A client. `alone`: raise CannotStart while a gateway runs, and keep another from starting.
+
+    Raises CannotStart also for a cluster of which a node is away, and when Redis fails while the client is in use: what is
+    read from it is either whole or nothing.
+    """
+    try:
+        async with _open(config, alone) as redis:
+            yield redis
+    except RedisError as error:
+        raise CannotStart(f"Redis failed ({str(error).rstrip('.')}); bring it back and repeat.") from None
+
+
+@asynccontextmanager
+async def _open(config: Config, alone: bool) -> AsyncIterator[Any]:
     if config.redis_url:
         await check_redis(config.redis_url, patience_s=10)
         async with _client(config.redis_url) as redis:
+            await _check_whole(redis)
             if alone and await redis.zcount(WORKERS, int(time.time() * 1000), "+inf"):
                 raise CannotStart("Workers are running on this Redis: stop every edge and worker first.")
             yield redis
@@ -50,6 +64,14 @@ async def open_redis(config: Config, *, alone: bool = False) -> AsyncIterator[An
     finally:
         await asyncio.shield(child.stop())
         lock.close()
+
+
+async def _check_whole(redis: Any) -> None:
+    """Every slot of a cluster has a node that answers. Raises RedisError and CannotStart."""
+    for server in await servers_of(redis):
+        await server.ping()
+    if isinstance(redis, ClusterRedis) and (missing := redis.unserved()):
+        raise CannotStart(f"{missing} slots of the cluster have no node; bring it back and repeat.")
 
 
 @asynccontextmanager

