@@ -16,6 +16,7 @@ class Family(Enum):
     OWN_LOGS = (1, "page_size", 100)
     REDEMPTIONS = (1, "page_size", 1000)
     TOKENS = (0, "size", 100)
+    FOUND_TOKENS = (0, "size", 1000)
     CHANNELS = (0, "page_size", 1000)
     TASKS = (0, None, _SIZE_DEFAULT)  # a fixed size
 

@@ -146,7 +146,7 @@ async def list_tokens(services: Services, request: Request, actor: Actor) -> Res
 
 
 async def search_tokens(services: Services, request: Request, actor: Actor) -> Response:
-    """Own tokens by a part of the name, or of the key (8 characters or more)."""
+    """Own tokens by a part of the name, or of the key (8 characters or more); in pages of `size`, else all that may be shown."""
     conditions = []
     keyword, key = query(request, "keyword"), query(request, "token").removeprefix("sk-")
     if keyword:
@@ -155,7 +155,9 @@ async def search_tokens(services: Services, request: Request, actor: Actor) -> R
         if len(key) < 8:
             raise Refusal("key_part_too_short", "Give 8 or more characters of the key.")
         conditions.append(Token.key.contains(key, autoescape=True))
-    return await _rows(services, request, actor, tuple(conditions), Page(0, SEARCH_ROWS_MAX, 0))
+    size = query(request, "size") or str(SEARCH_ROWS_MAX)  # new-api, like One API, knows no pages here
+    page = read_page(Family.FOUND_TOKENS, p=query(request, "p"), size=size)
+    return await _rows(services, request, actor, tuple(conditions), page)
 
 
 async def _rows(
@@ -291,7 +293,12 @@ def _batch_values(services: Services, actor: Actor, row: Any, body: TokenBatchBo
 ROUTES = (
     Route("GET", "/api/token/", Role.USER, list[TokenView], list_tokens, query=("p", "size", "envelope")),
     Route(
-        "GET", "/api/token/search", Role.USER, list[TokenView], search_tokens, query=("keyword", "token", "envelope")
+        "GET",
+        "/api/token/search",
+        Role.USER,
+        list[TokenView],
+        search_tokens,
+        query=("keyword", "token", "p", "size", "envelope"),
     ),
     Route("POST", "/api/token/batch", Role.USER, BatchReport, batch, body=TokenBatchBody),
     Route("GET", "/api/token/:id", Role.USER, TokenView, get_token),

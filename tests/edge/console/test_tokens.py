@@ -43,6 +43,29 @@ async def test_token_from_making_to_deleting(console, people):
         assert moved == (await db.execute(select(Token.remain_quota))).scalar_one() == 300
 
 
+async def test_a_search_is_whole_unless_pages_are_asked_for(people):
+    """As in new-api all that is found comes in one list; with `size` in pages that count from 0, as in the list of tokens."""
+    _, ann, _ = people
+    ids = [(await ann.post("/api/token/", json={"name": f"one {number}"})).json()["data"]["id"] for number in range(23)]
+    await ann.post("/api/token/", json={"name": "other"})
+    newest = ids[::-1]
+
+    async def found(**asked):
+        reply = await ann.get("/api/token/search", params={"keyword": "one", **asked})
+        return [row["id"] for row in reply.json()["data"]], reply.headers
+
+    rows, headers = await found()
+    assert (rows, headers["x-total-count"], "link" in headers) == (newest, "23", False)
+    rows, headers = await found(size=10)
+    assert (rows, headers["x-total-count"]) == (newest[:10], "23")
+    assert headers["link"] == '</api/token/search?keyword=one&size=10&p=1>; rel="next"'
+    rows, headers = await found(size=10, p=2)
+    assert (rows, "link" in headers) == (newest[20:], False)
+    page = (await ann.get("/api/token/search?keyword=one&p=1&size=5&envelope=1")).json()["data"]
+    assert [row["id"] for row in page["items"]] == newest[5:10]
+    assert (page["total"], page["page"], page["page_size"]) == (23, 1, 5)
+
+
 async def test_tokens_of_others_do_not_exist(people):
     root, ann, bob = people
     token = (await ann.post("/api/token/", json={"name": "one"})).json()["data"]
