@@ -76,10 +76,17 @@ def where(part: Part, asked: Asked) -> list[Any]:
     return found
 
 
-async def without_compiling(db: AsyncConnection) -> None:
-    """For this transaction: PostgreSQL compiles statements over many rows for longer than these run. Older ones have no such setting."""
+_PLANS = text(
+    "SELECT set_config(name, CASE name WHEN 'jit' THEN 'off' ELSE 'force_custom_plan' END, true)"
+    " FROM pg_settings WHERE name IN ('jit', 'plan_cache_mode')"
+)
+
+
+async def plan_each_time(db: AsyncConnection) -> None:
+    """For this transaction of PostgreSQL: no statement is compiled, which takes longer than it runs, and each is planned for the span
+    that it asks about: plans for any span read millions of rows where thousands would do. Older ones lack these settings."""
     if db.dialect.name == "postgresql":
-        await db.execute(text("SELECT set_config(name, 'off', true) FROM pg_settings WHERE name = 'jit'"))
+        await db.execute(_PLANS)
 
 
 async def sum_quota(db: AsyncConnection, asked: Asked, begin: int, end: int) -> int:
@@ -96,7 +103,7 @@ async def series(db: AsyncConnection, begin: int, end: int, grain_s: int) -> dic
     """(model, time) -> model tokens, calls, quota of all accounts. `grain_s`: 3600 or 86400."""
     found: dict[tuple[str, int], list[int]] = {}
     asked = Asked()
-    await without_compiling(db)
+    await plan_each_time(db)
     for part in split(asked, begin, end, await read_bounds(db)):
         table: Any = UsageTotal if part.kind else UsageHourly
         at: Any = table.at if part.kind else table.hour
@@ -112,7 +119,7 @@ async def series(db: AsyncConnection, begin: int, end: int, grain_s: int) -> dic
 async def by_user(db: AsyncConnection, begin: int, end: int) -> dict[int, list[int]]:
     """User -> model tokens, calls, quota."""
     found: dict[int, list[int]] = {}
-    await without_compiling(db)
+    await plan_each_time(db)
     bounds = await read_bounds(db)
     levels = [("user_w", WEEK_S, bounds.days), ("user", DAY_S, bounds.days), ("token_h", HOUR_S, bounds.hours)]
     for part in cover(begin, end, levels):

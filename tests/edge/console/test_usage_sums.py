@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import event, func, insert, select, update
 
 from edge.console import usage_sums
+from edge.console.usage_slots import Wanted, find_usage
 from edge.console.usage_sums import Asked, Bounds, Part, split
 from schema.database import make_engine
 from schema.migrate import migrate
@@ -127,6 +128,39 @@ async def test_totals_answer_as_the_hours_do_before_during_and_after(engine, now
         await db.execute(update(UsageTotal).where(UsageTotal.user_id == 1).values(quota=0))
     assert await rebuild(engine, await find_wrong_days(engine)) > 0
     await check(engine, first, [*rows, late, newest], 5)
+
+
+@pytest.mark.parametrize("by", ["token", "user"])
+async def test_the_dearest_of_many_are_those_of_the_whole_list(engine, now, by):
+    """Only the first of them are read with all their sums; equal ones come in the order of their ids."""
+    first, dice = first_hour(now, 20), random.Random(3)
+    rows = [
+        {"hour": first + hour * HOUR_S, "user_id": token // 3, "token_id": token, "channel_id": 1, "model": "m", "group": "",
+         "calls": 1, "quota": 10 * dice.randrange(3), "prompt_tokens": dice.randrange(9), "completion_tokens": 3}
+        for hour in range(20 * 24) for token in dice.sample(range(60), 4)
+    ]  # fmt: skip
+    begin, end = first + 7 * HOUR_S, now // HOUR_S * HOUR_S + HOUR_S
+    sums = {}
+    for row in rows:
+        if row["hour"] >= begin:
+            mine = sums.setdefault(row[f"{by}_id"], [0, 0, 0])
+            for place, value in enumerate((row["calls"], row["quota"], row["prompt_tokens"])):
+                mine[place] += value
+    expected = sorted(sums.items(), key=lambda one: (-one[1][1], one[0]))
+    assert len({quota for _, (_, quota, _) in expected[:10]}) < 10 < len(expected), "some are equal, and there are more"
+    async with engine.begin() as db:
+        await db.execute(insert(UsageHourly), rows)
+    for until in (0, now - 9 * DAY_S, now):
+        if until:
+            await advance(engine, until)
+        async with engine.connect() as db:
+            wanted = Wanted(by, begin, end, DAY_S, 0)
+            found = await find_usage(db, wanted, entries=10, series=3)
+        assert [(key, [one[0], one[2], one[4]]) for key, one in found.entries] == expected[:10], until
+        assert found.total[2] == sum(quota for _, (_, quota, _) in expected)
+        drawn = sum(one[2] for one in found.slots.values()) + sum(one[2] for one in found.others.values())
+        assert drawn == found.total[2]
+        assert {key for _, key in found.slots} == {key for key, _ in expected[:3]}
 
 
 async def test_the_dashboard_joins_the_predecessors_hours_with_our_totals(open_shop, now):
