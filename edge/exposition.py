@@ -22,7 +22,7 @@ from edge.metrics import SECONDS, Figures, Histogram, Meters
 from edge.spool import REFUSES
 from edge.task_metrics import task_metrics
 from schema.health import NODE_S_MAX, NODES, NodeState, read_node
-from schema.ledger.keys import JOBS, METRICS, NOTICES, WORKERS
+from schema.ledger.keys import HOLDS, JOBS, LOSSES, METRICS, NOTICES, WORKERS
 from schema.version import VERSION, find_commit
 
 log = structlog.get_logger(__name__)
@@ -68,6 +68,9 @@ _WORKER_COUNTERS: Mapping[str, str] = {
     "settle_batch_seconds_total": "Time spent in them.",
     "settle_failures_total": "Transactions that failed and were repeated.",
 }
+
+
+Pairs = dict[str, str]  # a hash of Redis
 
 
 class Lag:
@@ -144,7 +147,7 @@ class Exposition:
             log.warning("shared_metrics_not_read", error=type(error).__name__)
             return _channel_gauges(channels, [])
 
-    async def _read_redis(self) -> tuple[list[dict[str, str]], dict[str, str], dict[str, str], dict[str, str]]:
+    async def _read_redis(self) -> tuple[list[Pairs], Pairs, Pairs, Pairs, Pairs]:
         names, cursor = [], b"0"
         while True:
             cursor, found = await self._pipe.execute(b"SCAN", cursor, b"MATCH", METRICS + "*", b"COUNT", b"1000")
@@ -152,9 +155,9 @@ class Exposition:
             if cursor == b"0":
                 break
         nodes = [await self._pipe.execute(b"HGETALL", name) for name in names]
-        others = [await self._pipe.execute(b"HGETALL", name) for name in ("mx:holds", JOBS, f"{JOBS}:runs")]
-        holds, jobs, runs = map(_pairs, others)
-        return list(map(_pairs, nodes)), holds, jobs, runs
+        others = [await self._pipe.execute(b"HGETALL", name) for name in (HOLDS, LOSSES, JOBS, f"{JOBS}:runs")]
+        holds, losses, jobs, runs = map(_pairs, others)
+        return list(map(_pairs, nodes)), holds, losses, jobs, runs
 
 
 class _Once:
@@ -300,9 +303,7 @@ def _notices(counts: dict[str, str]) -> Metric:
     return family
 
 
-def _workers(
-    nodes: list[dict[str, str]], holds: dict[str, str], jobs: dict[str, str], runs: dict[str, str]
-) -> list[Metric]:
+def _workers(nodes: list[Pairs], holds: Pairs, losses: Pairs, jobs: Pairs, runs: Pairs) -> list[Metric]:
     families: list[Metric] = [
         CounterMetricFamily(f"medusa_{name}", text, sum(float(node.get(name, 0)) for node in nodes))
         for name, text in _WORKER_COUNTERS.items()
@@ -318,7 +319,12 @@ def _workers(
     )
     for how in ("charged", "released"):
         reaped.add_metric([how], float(holds.get(how, 0)))
-    return [*families, reaped, *task_metrics(nodes), *_jobs(jobs, runs)]
+    lost = CounterMetricFamily(
+        "medusa_redis_losses_total",
+        "Times that workers found Redis without its memory or its last writes.",
+        sum(map(float, losses.values())),
+    )
+    return [*families, reaped, lost, *task_metrics(nodes), *_jobs(jobs, runs)]
 
 
 def _jobs(jobs: dict[str, str], runs: dict[str, str]) -> list[Metric]:

@@ -118,7 +118,7 @@ class Process:
     """One child with its own log; started, killed and started again."""
 
     def __init__(self, name: str, command: list[str], environ: dict[str, str], log: Path) -> None:
-        self.name, self._command, self._environ, self.log = name, command, environ, log
+        self.name, self._command, self.environ, self.log = name, command, environ, log
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -133,7 +133,7 @@ class Process:
     def start(self) -> None:
         with self.log.open("ab") as out:
             self._process = subprocess.Popen(
-                self._command, cwd=ROOT, env=self._environ, stdout=out, stderr=out, start_new_session=True
+                self._command, cwd=ROOT, env=self.environ, stdout=out, stderr=out, start_new_session=True
             )
 
     def kill(self) -> None:

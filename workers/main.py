@@ -34,6 +34,7 @@ from workers.context import OptionStore, Worker
 from workers.jobs import find_jobs
 from workers.jobs.job import TASKS, renew_plans, to_cron, to_function
 from workers.leases import ROUND_S, Leases
+from workers.redis_memory import LOOK_S, RedisMemory
 from workers.settle import Settler
 from workers.store import Content, Store, make_store
 from workers.stream import UsageStreams
@@ -41,6 +42,7 @@ from workers.stream import UsageStreams
 log = structlog.get_logger(__name__)
 
 STOP_S = 10.0  # a transaction at hand may take so long after SIGTERM
+LAST_S = 2.0  # for the last words to Redis
 METRICS_S = 5.0
 REDIS_S_MAX = 10.0  # without an answer the connection counts as half-open; the longest blocking read takes 1 s
 POLL_S = 1.0  # how often arq looks for jobs; a job begins half a second late on average
@@ -60,6 +62,7 @@ class Process:
         self.worker = worker
         self._stopping = asyncio.Event()
         self._leases = Leases(worker.execute, worker.keys, worker.config.node_name or socket.gethostname())
+        self._memory = RedisMemory(worker.engine, worker.redis, worker.execute, worker.keys)
         self._stores: list[Store] = []
         self._started_ms = int(time.time() * 1000)
         self._settlers = self._make_settlers()
@@ -100,7 +103,7 @@ class Process:
     async def run(self) -> None:
         """Until `stop`; then the transactions at hand are finished, the leases given back, the jobs requeued."""
         await self.worker.options.refresh()
-        background = [asyncio.create_task(work()) for work in (self._keep_leases, self._watch)]
+        background = [asyncio.create_task(work()) for work in (self._keep_leases, self._watch, self._remember)]
         queues = ["", TASKS] if self.worker.config.update_task else [""]
         background += [asyncio.create_task(self._run_jobs(queue)) for queue in queues]
         settling = [asyncio.create_task(settler.run()) for settler in self._settlers]
@@ -110,9 +113,10 @@ class Process:
             task.cancel()
         await asyncio.gather(*late, *background, return_exceptions=True)
         try:
-            async with asyncio.timeout(2):
+            async with asyncio.timeout(LAST_S):
+                await self._memory.look(self._leases.owned, save=True)  # what is lost from now on happened after this
                 await self._leases.release()
-        except (RedisError, OSError, TimeoutError) as error:
+        except Exception as error:
             log.warning("leases_not_released", error=type(error).__name__)  # they run out by themselves
         for store in self._stores:
             await store.close()
@@ -127,6 +131,19 @@ class Process:
                 await asyncio.sleep(RETRY_S)
                 continue
             await asyncio.sleep(ROUND_S)
+
+    async def _remember(self) -> None:
+        """Whatever is away comes back; only the first failure in a row is worth a line."""
+        failing = False
+        while True:
+            try:
+                await self._memory.look(self._leases.owned)
+                failing = False
+            except Exception as error:  # Redis, SQL, or a driver's own
+                if not failing:
+                    log.warning("redis_memory_not_checked", error=f"{type(error).__name__}: {error}"[:200])
+                failing = True
+            await asyncio.sleep(RETRY_S if failing else LOOK_S)
 
     async def _watch(self) -> None:
         """Settings once a second, metrics every METRICS_S."""

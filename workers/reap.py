@@ -27,6 +27,7 @@ class Reaped(Struct):
     charged: int = 0
     released: int = 0
     open: int = 0  # holds left
+    held: int = 0  # their quota
 
 
 class Hold(Struct, frozen=True):
@@ -71,6 +72,7 @@ async def reap(execute: Execute, keys: Keys) -> Reaped:
         holds = await read_holds(execute, keys, partition)
         due = [hold for hold in holds if hold.deadline_ms <= now_ms]
         done.open += len(holds) - len(due)
+        done.held += sum(hold.amount for hold in holds if hold.deadline_ms > now_ms)
         for hold in due[:REAP_MAX]:
             match await _end(execute, keys, hold, now_ms):
                 case 1:

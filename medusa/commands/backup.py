@@ -17,6 +17,7 @@ from medusa.commands.database import load_config
 from medusa.preflight import check_folder
 from schema.config import Config
 from schema.database import Engine, make_engine, parse_dsn
+from workers.redis_memory import forget_servers
 
 ROLES = ("database", "logs")
 
@@ -119,7 +120,18 @@ async def _restore(config: Config, file: Path) -> int:
         for role, url in urls.items():
             await asyncio.to_thread(dumps.load, url, folder / f"{role}.dump")
         positions = await _positions(list(urls.values()), manifest.partitions)
-        return await records.put_back(redis, folder / archive.RECORDS, positions)
+        entries = await records.put_back(redis, folder / archive.RECORDS, positions)
+        await _meet_anew(urls["database"])
+        return entries
+
+
+async def _meet_anew(url: URL) -> None:
+    """This Redis was emptied on purpose: it is no loss that anybody need be told of."""
+    engine = make_engine(url, pool_size=1, pool_max=1)
+    try:
+        await forget_servers(engine)
+    finally:
+        await engine.dispose()
 
 
 def _check_same(manifest: archive.Manifest, urls: dict[str, URL]) -> None:

@@ -10,6 +10,7 @@ mx:{p}:usage        stream of ended calls: u user, t limited token or 0, q quota
                     (1 settled without a hold or replayed, 2 reaped)
 mx:{p}:i:<digest>   idempotency key -> request id
 mx:{p}:born    on a cluster: see BORN
+mx:{p}:beat    on a cluster: see BEAT
 mx:{p}:ra:<user>    sorted set: calls in the window of the request rate limit; rs: the successful ones
 mx:{p}:rt:<user>    sorted set: calls in the window of the token rate limit; rn: hash of their tokens, and s the sum
 
@@ -23,6 +24,9 @@ VERSIONS = "mx:ver"  # hash of version counters: channels, options, models ...
 SIGNAL = "mx:signal"  # pub/sub: "channels", "options", "models", "token:<id>", "user:<id>"
 PARTITIONS = "mx:partitions"  # how many partitions wrote the keys here; processes that disagree do not start
 BORN = "mx:born"  # a random word, written once: another one, or none, and the server was emptied
+BEAT = "mx:beat"  # hash: n signs of life that workers left here, at (Unix ms) of the last; fewer than before: writes were lost
+HOLDS = "mx:holds"  # hash: open and held (their quota) now; charged and released by the reaper since the beginning
+LOSSES = "mx:losses"  # hash: mark's key -> how often its server was found to have lost its memory or writes
 WORKERS = "mx:workers"  # sorted set: node -> Unix ms until which it counts as alive
 METRICS = "mx:metrics:"  # + node: hash of gauges and counters
 JOBS = "mx:jobs"  # hash: job name -> JSON of its last run
@@ -59,6 +63,10 @@ class Keys:
     def born(self, partition: int) -> str:
         """On a cluster, what BORN is on one server."""
         return self._tags[partition] + "born"
+
+    def beat(self, partition: int) -> str:
+        """On a cluster, what BEAT is on one server."""
+        return self._tags[partition] + "beat"
 
     def lease(self, partition: int) -> str:
         return f"mx:lease:{partition}"

@@ -71,6 +71,20 @@ _TEXTS: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
         "Reconciliation found {{value}} differences, {{value}} units in all; see the log and run medusa reconcile.",
         ("drifts", "units"),
     ),
+    "redis_emptied": (
+        "Redis 数据丢失 / Redis had lost its memory",
+        "{{value}} 发现 Redis 已被清空。{{value}} 之后结束的调用可能没有入账,范围和上限见 medusa reconcile。",
+        "At {{value}} Redis was found emptied. Calls that ended from {{value}} on may be missing in the books; medusa reconcile"
+        " tells the bound.",
+        ("noticed", "since"),
+    ),
+    "redis_rewound": (
+        "Redis 丢失了最近的写入 / Redis had lost its last writes",
+        "{{value}} 发现 Redis 丢失了最近的写入。{{value}} 之后结束的调用可能没有入账,范围和上限见 medusa reconcile。",
+        "At {{value}} Redis was found to have lost its last writes. Calls that ended from {{value}} on may be missing in the"
+        " books; medusa reconcile tells the bound.",
+        ("noticed", "since"),
+    ),
 }
 
 

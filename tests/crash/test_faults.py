@@ -1,9 +1,14 @@
 """Faults that are no crash: Redis loses everything, SQL stands still, clocks jump, the disk is full, upstreams cannot be reached."""
 
 import asyncio
+import json
+import os
 import re
+import shutil
 import socket
 import struct
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -11,10 +16,11 @@ import httpx
 import pytest
 from sqlalchemy import insert, select, text, update
 
-from schema.tables import Ability, Channel, LedgerEntry, User
+from schema.redis_losses import EMPTIED, Found, read_losses, write_time
+from schema.tables import Ability, Channel, LedgerEntry, Meta, User
 from tests.crash.load import BODY, Load, under_load
 from tests.services import free_port
-from tests.system import PRICE, Upstream, open_system, plain, until
+from tests.system import PRICE, ROOT, Upstream, open_system, plain, until
 
 CLIENTS = 4
 
@@ -35,9 +41,59 @@ async def test_redis_forgets_everything_under_load(tmp_path: Path):
             metrics = (await http.get(f"{system.address()}/metrics")).text
         assert float(re.findall(r"^medusa_redis_emptied_total (\S+)", metrics, re.MULTILINE)[0]) >= 1, "the alarm rings"
         assert set(load.refused) <= {503}
+        assert {one.action for one in await read_losses(system.engine)} == {EMPTIED}, "reconcile names them as well"
         await system.check_books(load.answered, others=True)
         extra = set(await system.charged()) - load.answered
         assert len(extra) <= load.broken + len(load.refused)
+
+
+@pytest.mark.timeout(180)
+async def test_an_edge_dies_with_redis_while_no_worker_runs(tmp_path: Path):
+    """Calls are lost for good, and nobody is left who knows them: `medusa reconcile` says from when on, and what was seen last."""
+    async with open_system(tmp_path) as system:
+        await system.seed()
+        system.add_edge()
+        worker = system.add_worker()
+        await system.ready()
+        async with under_load(system, 1) as load:
+            await load.more(5)
+        await system.check_books(load.answered)
+
+        async def seen() -> bool:
+            async with system.engine.connect() as db:
+                rows = (await db.execute(select(Meta.value).where(Meta.key.startswith("redis_seen:")))).all()
+            return bool(rows)
+
+        await until(seen, "the worker keeps nothing of Redis' memory")
+        worker.terminate()
+        assert await worker.wait() == 0
+        stopped_ms = int(time.time() * 1000)
+        async with under_load(system, 1) as unseen:
+            await unseen.more(5)
+        lost_ms = int(time.time() * 1000)
+        system.edges[0].kill()
+        system.valkey.kill()
+        shutil.rmtree(tmp_path / "valkey" / "appendonlydir")
+        system.valkey.start()
+        await system.valkey_ready()
+        worker.start()
+
+        async def told() -> list[Found]:
+            return await read_losses(system.engine)
+
+        (found,) = await until(told, "nobody says that calls are missing", within_s=30)
+        assert found.action == EMPTIED
+        assert found.loss.since <= write_time(stopped_ms) <= write_time(lost_ms) <= found.loss.noticed
+        assert (found.loss.waiting, found.loss.open) == (0, 0), "all was in the books when the worker stopped"
+        assert set(await system.charged()) == load.answered, "which these calls are not"
+        command = [sys.executable, "-m", "medusa.cli", "reconcile", "--json"]
+        environ = {**system.environ, "PATH": os.environ["PATH"]}
+        done = subprocess.run(command, env=environ, cwd=ROOT, capture_output=True, text=True, timeout=60)
+        document = json.loads(done.stdout)
+        assert (done.returncode, document["drifts"]) == (0, []), done.stderr
+        assert [one["since"] for one in document["redis_losses"]] == [found.loss.since]
+        text = subprocess.run(command[:-1], env=environ, cwd=ROOT, capture_output=True, text=True, timeout=60).stdout
+        assert str(found) in text and "the books add up" in text
 
 
 async def test_calls_go_on_while_sql_stands_still(tmp_path: Path):

@@ -13,6 +13,7 @@ from redis.crc import key_slot
 from schema.ledger.keys import Keys
 from schema.redis_client import close_client, open_client
 from schema.redis_cluster import SLOTS
+from schema.redis_losses import EMPTIED, Found, read_losses, write_partitions
 from tests.crash.load import BODY, under_load
 from tests.crash.valkey_cluster import NODES, Cluster, run_cluster
 from tests.system import PARTITIONS, System, open_system, until
@@ -80,6 +81,7 @@ async def test_slots_that_moved_are_followed(clustered: tuple[System, Cluster]):
         await load.more(CLIENTS * 5)
     assert (load.refused, load.broken) == ([], 0)
     await system.check_books(before | load.answered)
+    assert await read_losses(system.engine) == [], "a slot that moves takes its memory with it"
 
 
 async def _move(cluster: Cluster, slot: int, old: int, new: int, ids: list[str]) -> None:
@@ -133,6 +135,7 @@ async def test_a_node_is_killed_under_load_and_comes_back(clustered: tuple[Syste
         await until(served, "the accounts of the node are not served after it came back", within_s=20)
         await load.more(CLIENTS * 3)
     assert set(load.refused) == {503}
+    assert EMPTIED not in [found.action for found in await read_losses(system.engine)]
     await system.check_books(before | load.answered, others=True)
     extra = set(await system.charged()) - before - load.answered
     assert len(extra) <= load.broken + len(load.refused)
@@ -175,3 +178,25 @@ async def test_a_replica_takes_over(clustered: tuple[System, Cluster], tmp_path:
     await system.check_books(before | load.answered, others=True)
     extra = set(await system.charged()) - before - load.answered
     assert len(extra) <= load.broken + len(load.refused)
+
+
+async def test_a_node_is_emptied(clustered: tuple[System, Cluster]):
+    """Only its partitions may lack calls, and they are named."""
+    system, cluster = clustered
+    user = next(
+        user for user in range(1, CLIENTS + 1) if len(cluster.clients) > cluster.owner(user) != cluster.owner(1)
+    )
+    node = cluster.owner(user)
+    told = len(await read_losses(system.engine))
+    await cluster.clients[node].flushall()
+
+    async def named() -> list[Found]:
+        return (await read_losses(system.engine))[: -told or None]
+
+    found = await until(named, "nobody says that the node was emptied", within_s=20)
+    partitions = [number for number in range(PARTITIONS) if cluster.owner(number) == node]
+    assert {one.action for one in found} == {EMPTIED}
+    assert ",".join(sorted(one.loss.partitions for one in found)) in (
+        write_partitions(partitions),
+        ",".join(map(str, partitions)),
+    )

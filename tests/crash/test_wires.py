@@ -13,6 +13,7 @@ import pytest_asyncio
 import redis.asyncio
 from sqlalchemy import insert
 
+from schema.redis_losses import REWOUND, read_losses
 from schema.tables import LedgerEntry, Token, User
 from tests.crash.load import BODY, under_load
 from tests.crash.wire import Wire, open_wire
@@ -205,3 +206,5 @@ async def test_a_failover_that_loses_writes(wired: Wired):
         system.redis = replica  # the books are compared with the server that counts
         assert set(load.refused) <= {503}
         await _in_books(wired, before, load.answered, load.broken + len(load.refused))
+    told = await read_losses(system.engine)
+    assert [one.action for one in told] == [REWOUND], "half a second was lost, and reconcile names it"

@@ -65,8 +65,8 @@ CASES = {
     ),
     "RedisEmptied": (
         {},
-        [('medusa_redis_emptied_total{instance="a"}', "0x80 1x20")],
-        [('medusa_redis_emptied_total{instance="a"}', "1x90")],
+        [('medusa_redis_emptied_total{instance="a"}', "0x80 1x20"), ('medusa_redis_losses_total{instance="a"}', "0x90")],
+        [('medusa_redis_emptied_total{instance="a"}', "1x90"), ('medusa_redis_losses_total{instance="a"}', "3x90")],
     ),
     "ReconcileMissing": (
         {},
@@ -127,6 +127,11 @@ def test_every_alarm_rings_when_it_should_and_only_then(tmp_path):
     for alert, (labels, ringing, silent) in CASES.items():
         at_m = AT_M.get(alert, 85)
         tests += [rings(alert, ringing, labels, at_m), rings(alert, silent, None, at_m)]
+    unseen = [
+        ('medusa_redis_emptied_total{instance="a"}', "0x90"),
+        ('medusa_redis_losses_total{instance="a"}', "0x80 1x20"),
+    ]
+    tests.append(rings("RedisEmptied", unseen, {}, 85))  # by no edge, for it died with the server
     document = {"rule_files": ["alerts.yml"], "evaluation_interval": "1m", "tests": tests}
     (tmp_path / "tests.yml").write_text(yaml.safe_dump(document))
     assert "SUCCESS" in promtool("test", "rules", "tests.yml", folder=tmp_path)

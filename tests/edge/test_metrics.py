@@ -60,7 +60,7 @@ def test_thousands_of_channels_become_the_busiest_and_the_rest():
 
 
 def test_the_page_about_metrics_names_all_of_them_with_their_labels():
-    families = [*_own([]), *_living([], 0), *_channel_gauges([], []), *_workers([], {}, {}, {}), _notices({})]
+    families = [*_own([]), *_living([], 0), *_channel_gauges([], []), *_workers([], {}, {}, {}, {}), _notices({})]
     told = {
         family.name + ("_total" if family.type == "counter" else ""): frozenset(family._labelnames)
         for family in families

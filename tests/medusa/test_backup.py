@@ -15,11 +15,13 @@ from medusa.backup import archive, records
 from medusa.cannot_start import CannotStart
 from medusa.commands.backup import _backup, _restore
 from schema.config import read_config
-from schema.ledger.keys import WORKERS
+from schema.ledger.keys import WORKERS, Keys
+from schema.redis_losses import read_losses
 from schema.tables import Log, User
 from tests.schema.ledger.books import PARTITIONS, make_record, open_books
 from tests.services import find_binary, mariadb_server, new_mariadb, new_postgres, postgres_server, valkey_server
 from tests.workers.settling import find_drifts, make_settler, settle_all
+from workers.redis_memory import RedisMemory
 
 __all__ = ["mariadb_server", "postgres_server", "valkey_server"]
 ROOT = Path(__file__).parents[2]
@@ -56,6 +58,8 @@ async def test_there_and_back(books, tmp_path):
     file = tmp_path / "one.backup"
     await call(opened, 6)
     await settle_all(make_settler(opened))
+    everything = set(range(PARTITIONS))
+    await RedisMemory(opened.engine, opened.redis, opened.execute, Keys(PARTITIONS)).look(everything)
     await call(opened, 8)  # in Redis alone when the backup is taken
     manifest = await _backup(config, file)
     assert manifest.entries == 8
@@ -79,6 +83,8 @@ async def test_there_and_back(books, tmp_path):
     assert len(await opened.all(Log)) == 14
     assert await find_drifts(opened) == []
     assert await settle_all(make_settler(opened)) == 0
+    await RedisMemory(opened.engine, opened.redis, opened.execute, Keys(PARTITIONS)).look(everything)
+    assert await read_losses(opened.engine) == [], "Redis was emptied on purpose"
 
 
 async def test_records_settled_while_the_database_is_copied_are_in_the_backup(books, tmp_path, monkeypatch):

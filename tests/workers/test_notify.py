@@ -220,7 +220,7 @@ async def test_a_webhook_never_goes_to_an_internal_address(books: Books):
 
 async def test_every_kind_that_is_queued_has_a_text():
     for kind in ("quota_exceed", "channel_update_7_3", "channel_update_7_1", "channel_update_many", "channel_test",
-                 "channel_balance_low", "reconcile_drift"):  # fmt: skip
+                 "channel_balance_low", "reconcile_drift", "redis_emptied", "redis_rewound"):  # fmt: skip
         notice = write_notice(kind, {"name": "a\r\nBcc: x", "id": 7, "reason": "r"})
         assert "\n" not in notice.title and "{" not in notice.title
         assert "{{value}}" not in notice.content

@@ -27,7 +27,7 @@ async def test_an_expired_hold_without_checkpoint_is_given_back(books: Books):
     await books.add_user(1, 1000, t5=900)
     await hold(books, "a", in_s=-1, token=5, key="k")
     await hold(books, "b", in_s=60, token=5)
-    assert await reap(books.execute, KEYS) == Reaped(charged=0, released=1, open=1)
+    assert await reap(books.execute, KEYS) == Reaped(charged=0, released=1, open=1, held=300)
     await books.hot.load(1, 5)
     assert await books.hot.available(1) == 700
     assert int(await books.redis.hget("mx:{1}:b:1", "t5")) == 600
@@ -56,7 +56,7 @@ async def test_a_live_hold_is_left_alone_and_an_extended_one_too(books: Books):
     await books.add_user(1, 1000)
     await hold(books, "a", in_s=-1)
     await books.hot.extend([Extension("a", 1, books.hot.deadline_ms(60))])
-    assert await reap(books.execute, KEYS) == Reaped(open=1)
+    assert await reap(books.execute, KEYS) == Reaped(open=1, held=300)
 
 
 async def test_two_reapers_at_once_end_a_hold_once(books: Books):

@@ -2,21 +2,20 @@
 
 from typing import Any
 
+from schema.ledger.keys import HOLDS
 from workers.context import Worker
 from workers.jobs.job import Job
 from workers.reap import reap
-
-HOLDS_OPEN = "mx:holds"  # hash: open now, charged and released since the beginning
 
 
 async def reap_holds(ctx: dict[str, Any]) -> None:
     worker: Worker = ctx["worker"]
     done = await reap(worker.execute, worker.keys)
-    await worker.redis.hset(HOLDS_OPEN, "open", done.open)
+    await worker.redis.hset(HOLDS, mapping={"open": done.open, "held": done.held})
     if done.charged:
-        await worker.redis.hincrby(HOLDS_OPEN, "charged", done.charged)
+        await worker.redis.hincrby(HOLDS, "charged", done.charged)
     if done.released:
-        await worker.redis.hincrby(HOLDS_OPEN, "released", done.released)
+        await worker.redis.hincrby(HOLDS, "released", done.released)
 
 
 JOBS = [Job(name="reap_holds", run=reap_holds, every_s=5, timeout_s=60)]

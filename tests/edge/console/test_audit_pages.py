@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import insert
 
+from schema.redis_losses import EMPTIED, REWOUND
 from schema.tables import AuditEntry
 
 ROOT = Path(__file__).parents[3]
@@ -50,6 +51,9 @@ async def test_filters(console, query, found):
 def test_every_action_is_named_in_both_languages():
     written = {code for file in (ROOT / "edge").rglob("*.py") for code in WRITES.findall(file.read_text())}
     assert {"option.write", "user.password_reset", "channel.copy"} <= written
+    written |= {"ledger.reprice", EMPTIED, REWOUND}  # by a command, and by workers
+    offered = (LOCALES.parent / "api/operations.ts").read_text()
+    assert sorted(code for code in written if f'"{code}"' not in offered) == []
     for file in (LOCALES / "en.json", LOCALES / "zh-CN.json"):
         named = json.loads(file.read_text())["did"]
         assert sorted(code for code in written if code.replace(".", "_") not in named) == []

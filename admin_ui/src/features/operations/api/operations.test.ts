@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import type { AuditEntry, Job } from "@/shared/api/types";
-import { auditRows, byTrouble, differencesOf, lastReconciliation, readSchedule, stateOf, writeFacts } from "./operations";
+import type { AuditEntry, Books, Job } from "@/shared/api/types";
+import { auditRows, byTrouble, differencesOf, lastLoss, lastReconciliation, readSchedule, stateOf, writeFacts } from "./operations";
 
 const job = (name: string, more: Partial<Job> = {}): Job => ({ name, schedule: "", may_run_now: true, timeout_s: 60, next_at: 0, started_at: 0, seconds: null, ok: null, error: "", result: "", node: "", runs: 0, failures: 0, ...more });
 
@@ -27,6 +27,15 @@ describe("jobs", () => {
     expect(lastReconciliation(jobs)?.name).toBe("reconcile");
     expect(lastReconciliation([job("reconcile")])).toBeUndefined();
   });
+});
+
+describe("what Redis lost", () => {
+  const books = (...noticed: string[]) => ({ drifts: 0, drift_units: 0, losses: noticed.map((at) => ({ noticed: at })) }) as Books;
+  it.each([
+    [books(), null],
+    [books("2026-01-02T00:00:00.000Z", "2026-01-01T00:00:00.000Z"), Date.UTC(2026, 0, 2) / 1000],
+    [books("2025-12-20T00:00:00.000Z"), null],
+  ])("is shown for a week, the newest of it (%#)", (found, at) => expect(lastLoss(found, Date.UTC(2026, 0, 3) / 1000)).toBe(at));
 });
 
 it("writes the facts of an audit entry in one line", () => {

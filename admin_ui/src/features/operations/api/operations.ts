@@ -27,7 +27,7 @@ export const listAudit = (list: ListQuery, signal: AbortSignal) => api.getPage<A
 /** What the audit's filter offers; texts: operations.did.<code with _ for .>. */
 export const ACTIONS = [
   "channel.bulk", "channel.copy", "channel.create", "channel.delete", "channel.reveal_key", "channel.tag", "channel.update", "job.run", "log.delete", "option.write",
-  "ledger.reprice", "payment.refused", "redemption.create", "redemption.delete", "redemption.update", "token.reveal", "user.2fa_backup_codes", "user.2fa_off", "user.2fa_on", "user.access_token", "user.bind", "user.create", "user.delete",
+  "ledger.reprice", "payment.refused", "redemption.create", "redemption.delete", "redemption.update", "redis.emptied", "redis.rewound", "token.reveal", "user.2fa_backup_codes", "user.2fa_off", "user.2fa_on", "user.access_token", "user.bind", "user.create", "user.delete",
   "user.delete_for_good", "user.demote", "user.disable", "user.email", "user.enable", "user.passkey_add", "user.passkey_remove", "user.password_reset", "user.promote", "user.topup", "user.unbind", "user.update",
 ];
 
@@ -52,6 +52,13 @@ export function readSchedule(text: string): Schedule {
 /** When the books were last looked at, and whether that worked. */
 export function lastReconciliation(jobs: readonly Job[]): Job | undefined {
   return jobs.filter((job) => job.name.startsWith("reconcile") && job.started_at > 0).sort((a, b) => b.started_at - a.started_at)[0];
+}
+
+const LOSS_SHOWN_S = 7 * 86_400;
+/** When Redis was last found without what it had been told, Unix s; null: not within a week. */
+export function lastLoss(books: Books, nowS: number): number | null {
+  const at = Date.parse(books.losses?.[0]?.noticed ?? "") / 1000;
+  return nowS - at < LOSS_SHOWN_S ? at : null;
 }
 
 /** A value of the audit in one line. */

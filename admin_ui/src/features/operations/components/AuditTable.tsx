@@ -17,7 +17,7 @@ import { ACTIONS, auditRows, differencesOf, exportAudit, listAudit, OPERATIONS, 
 
 const FILTERS = { actor: "", action: "", target: "", from: 0, to: 0 };
 const DEFAULTS = { ...LIST_DEFAULTS, ...FILTERS };
-const SUBJECTS = ["channel", "job", "ledger", "log", "option", "order", "redemption", "token", "user"];
+const SUBJECTS = ["channel", "job", "ledger", "log", "option", "order", "redemption", "redis", "token", "user"];
 
 const Value = ({ value }: { value: unknown }) => <ScrollArea.Autosize mah={260}><Code block>{typeof value === "string" ? value : JSON.stringify(value ?? null, null, 2)}</Code></ScrollArea.Autosize>;
 const isChange = (entry: AuditEntry) => (entry.before ?? null) !== null || (entry.after ?? null) !== null;

@@ -1,0 +1,279 @@
+"""Does Redis still know what it was told? Signs of life in its memory are compared with what SQL keeps of them.
+
+Another mark, or none: the server was emptied. Fewer signs than were acknowledged: it lost writes, as a replica does that takes
+over too early. Either becomes an entry of the audit that names the span and the bound of what the books may lack, also when it
+happened while no worker ran. One worker looks after each server: the one that has the lease of its first partition.
+"""
+
+import asyncio
+import secrets
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+import structlog
+from msgspec import Struct
+from msgspec.structs import replace
+from redis.exceptions import RedisError
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from schema.database import Engine
+from schema.ledger import scripts
+from schema.ledger.connection import Execute, evaluate
+from schema.ledger.keys import BEAT, BORN, HOLDS, LOSSES, Keys
+from schema.own_tables import Meta, SettleCursor
+from schema.redis_client import ClusterRedis, queue_of
+from schema.redis_losses import EMPTIED, REWOUND, RedisLoss, write_loss, write_partitions, write_time
+
+log = structlog.get_logger(__name__)
+
+LOOK_S = 0.25  # between two signs of life: lost writes that span less may go unseen
+SAVE_S = (
+    5.0  # how old SQL's knowledge may be: the span of what a dead worker did not see begins so much earlier at most
+)
+SQL_S_MAX = 10.0
+PAGE = 1_000
+WAITING_MAX = 20_000  # records counted at one look; about 40 ms of the server
+ROW = "redis_seen:"  # + key of the mark: rows of mx_meta
+
+
+class Waiting(Struct, frozen=True):
+    """What the streams of some partitions hold that SQL has not."""
+
+    records: int = 0
+    quota: int = 0
+    more: bool = False  # than WAITING_MAX
+    oldest_ms: int = 0  # 0: nothing waits
+
+
+class Seen(Struct, frozen=True):
+    """What was known of a server when it was last seen whole. Times in Unix ms of its clock."""
+
+    mark: str
+    beat: int
+    at_ms: int
+    clear_ms: int  # calls that had ended before are in SQL
+    waiting: Waiting
+    open: int = 0  # holds, of all partitions
+    held: int = 0  # their quota
+    losses: int = 0  # found so far
+
+
+class Beat(Struct, frozen=True):
+    """What beat.lua answers."""
+
+    mark: str
+    number: int
+    before: int
+    before_ms: int
+    now_ms: int
+
+
+class Lost(Struct, frozen=True):
+    """Noticed and not yet in SQL."""
+
+    action: str
+    noticed_ms: int
+    kept_ms: int  # of the last sign of life that survived
+
+
+class _Known(Struct):
+    text: str | None  # as SQL has it; None: nothing
+    seen: Seen | None
+
+
+def judge(seen: Seen, found: Beat) -> Lost | None:
+    """What happened between two looks at one server; None: nothing."""
+    if found.mark != seen.mark:
+        return Lost(EMPTIED, found.now_ms, 0)
+    if found.before < seen.beat:
+        return Lost(REWOUND, found.now_ms, found.before_ms)
+    return None
+
+
+def bound(seen: Sequence[Seen], lost: Sequence[Lost], partitions: Sequence[int]) -> RedisLoss:
+    """Of servers that were found in the same state by one look."""
+    pairs = zip(seen, lost, strict=True)
+    return RedisLoss(
+        partitions=write_partitions(partitions),
+        since=write_time(min(max(one.clear_ms, what.kept_ms) for one, what in pairs)),
+        seen=write_time(min(one.at_ms for one in seen)),
+        noticed=write_time(max(what.noticed_ms for what in lost)),
+        waiting=sum(one.waiting.records for one in seen),
+        waiting_quota=sum(one.waiting.quota for one in seen),
+        waiting_more=any(one.waiting.more for one in seen),
+        open=max(one.open for one in seen),  # told for all partitions together
+        held=max(one.held for one in seen),
+    )
+
+
+class RedisMemory:
+    """One per worker. Call `look` every LOOK_S seconds."""
+
+    def __init__(self, engine: Engine, redis: Any, execute: Execute, keys: Keys) -> None:
+        self._engine, self._redis, self._execute, self._keys = engine, redis, execute, keys
+        every = range(keys.partitions)
+        self._servers: dict[str, tuple[str, tuple[int, ...]]] = {BORN: (BEAT, tuple(every))}  # mark -> beat, partitions
+        if isinstance(redis, ClusterRedis):  # any node may lose its memory, and slots move
+            self._servers = {keys.born(number): (keys.beat(number), (number,)) for number in every}
+        self._known: dict[str, _Known] = {}
+        self._lost: dict[str, Lost] = {}
+        self._saved_s = 0.0
+
+    async def look(self, owned: set[int], *, save: bool = False) -> None:
+        """`owned`: partitions that this worker has leases of. Raises what Redis and SQL raise; the next look makes up for it."""
+        watched = [name for name, (_, partitions) in self._servers.items() if partitions[0] in owned]
+        for name in self._known.keys() - set(watched):
+            del self._known[name]  # somebody else goes on from what SQL has
+            self._lost.pop(name, None)
+        if not watched:
+            return
+        async with asyncio.timeout(SQL_S_MAX):
+            await self._read([name for name in watched if name not in self._known])
+        beats = await self._beat(watched)
+        for name, beat in beats.items():
+            seen = self._known[name].seen
+            lost = judge(seen, beat) if seen is not None and name not in self._lost else None
+            if lost is not None:
+                self._lost[name] = lost
+            elif seen is not None and name not in self._lost:
+                self._known[name].seen = replace(seen, beat=beat.number, at_ms=beat.now_ms)
+        news = self._lost.keys() & beats.keys() or any(self._known[name].seen is None for name in beats)
+        if beats and (save or news or time.monotonic() - self._saved_s >= SAVE_S):
+            await self._save(beats)
+            self._saved_s = time.monotonic()
+
+    async def _read(self, names: Sequence[str]) -> None:
+        if not names:
+            return
+        async with self._engine.connect() as db:
+            rows = await db.execute(select(Meta.key, Meta.value).where(Meta.key.in_([ROW + name for name in names])))
+            texts: dict[str, str] = {str(key): str(value) for key, value in rows}
+        for name in names:
+            text = texts.get(ROW + name)
+            self._known[name] = _Known(text, _read_seen(name, text))
+
+    async def _beat(self, names: Sequence[str]) -> dict[str, Beat]:
+        """Of a cluster those whose node answers. Raises when none does."""
+        word = secrets.token_hex(8)
+        answers = await asyncio.gather(
+            *(evaluate(self._execute, scripts.BEAT, (name, self._servers[name][0]), (word,)) for name in names),
+            return_exceptions=True,
+        )
+        beats: dict[str, Beat] = {}
+        for name, answer in zip(names, answers, strict=True):
+            if not isinstance(answer, BaseException):
+                beats[name] = Beat(answer[0].decode(), *map(int, answer[1:]))
+            elif len(names) == 1 or not isinstance(answer, RedisError | OSError):
+                raise answer
+        return beats
+
+    async def _save(self, beats: Mapping[str, Beat]) -> None:
+        """New state and what was lost in one transaction; of two workers that noticed the same one writes it down."""
+        open_now, held = await self._execute(b"HMGET", HOLDS, b"open", b"held")
+        fresh: dict[str, tuple[str, Seen]] = {}
+        for name, beat in beats.items():
+            old = self._known[name].seen
+            waiting = await self._count_waiting(self._servers[name][1])
+            clear_ms = min(beat.now_ms, waiting.oldest_ms or beat.now_ms)
+            losses = (old.losses if old is not None else 0) + (name in self._lost)
+            seen = Seen(
+                beat.mark, beat.number, beat.now_ms, clear_ms, waiting, int(open_now or 0), int(held or 0), losses
+            )
+            fresh[name] = (msgspec.json.encode(seen).decode(), seen)
+        losses_written: list[tuple[str, RedisLoss]] = []
+        async with asyncio.timeout(SQL_S_MAX), self._engine.begin() as db:
+            written = [name for name in sorted(fresh) if await self._write(db, name, fresh[name][0])]
+            for action in (EMPTIED, REWOUND):
+                names = [name for name in written if name in self._lost and self._lost[name].action == action]
+                if names:
+                    losses_written.append((action, self._bound(names)))
+                    await write_loss(
+                        db, action, losses_written[-1][1], max(self._lost[name].noticed_ms for name in names)
+                    )
+        for name, (text, seen) in fresh.items():
+            self._lost.pop(name, None)
+            if name in written:
+                self._known[name] = _Known(text, seen)
+            else:
+                del self._known[name]  # another worker was faster: go on from what it wrote
+        for action, loss in losses_written:
+            await self._tell(action, loss)
+        counts = {name: seen.losses for name, (_, seen) in fresh.items() if name in written}
+        if counts:
+            await self._redis.hset(LOSSES, mapping=counts)
+
+    def _bound(self, names: Sequence[str]) -> RedisLoss:
+        seen = [known for name in names if (known := self._known[name].seen) is not None]
+        partitions = [number for name in names for number in self._servers[name][1]]
+        return bound(seen, [self._lost[name] for name in names], partitions)
+
+    async def _write(self, db: AsyncConnection, name: str, text: str) -> bool:
+        """False: somebody else wrote since we read."""
+        old = self._known[name].text
+        if old is None:
+            try:
+                async with db.begin_nested():
+                    await db.execute(insert(Meta).values(key=ROW + name, value=text))
+            except IntegrityError:
+                return False
+            return True
+        result: Any = await db.execute(update(Meta).where(Meta.key == ROW + name, Meta.value == old).values(value=text))
+        return bool(result.rowcount == 1)
+
+    async def _count_waiting(self, partitions: Sequence[int]) -> Waiting:
+        async with asyncio.timeout(SQL_S_MAX), self._engine.connect() as db:
+            rows = await db.execute(
+                select(SettleCursor.partition, SettleCursor.position).where(SettleCursor.partition.in_(partitions))
+            )
+            positions: dict[int, str] = {int(partition): str(position) for partition, position in rows}
+        found = Waiting()
+        for partition in partitions:
+            found = await self._count(found, self._keys.usage(partition), positions.get(partition, "0-0"))
+        return found
+
+    async def _count(self, found: Waiting, stream: str, position: str) -> Waiting:
+        """With what waits in one more stream."""
+        records, quota, oldest_ms = found.records, found.quota, found.oldest_ms
+        while True:
+            page = await self._execute(b"XRANGE", stream, f"({position}", b"+", b"COUNT", PAGE)
+            if page:
+                first_ms = int(page[0][0].split(b"-")[0])
+                oldest_ms = min(oldest_ms or first_ms, first_ms)
+                records += len(page)
+                quota += sum(int(fields[5]) for _, fields in page)
+                position = page[-1][0].decode()
+            more = len(page) == PAGE and records >= WAITING_MAX
+            if more or len(page) < PAGE:
+                return Waiting(records, quota, found.more or more, oldest_ms)
+
+    async def _tell(self, action: str, loss: RedisLoss) -> None:
+        """The audit has it whatever becomes of the notice."""
+        log.error("redis_lost", action=action, **msgspec.structs.asdict(loss))
+        facts = {"noticed": loss.noticed, "since": loss.since}
+        try:
+            await queue_of(self._redis).enqueue_job(
+                "notify_admins", action.replace(".", "_"), facts, _job_id=f"notify:{action}:{loss.noticed}"
+            )
+        except (RedisError, OSError) as error:
+            log.warning("loss_not_told", error=type(error).__name__)
+
+
+async def forget_servers(engine: Engine) -> None:
+    """While no worker runs: whatever Redis comes next is met anew, and nothing is said of the one before."""
+    async with engine.begin() as db:
+        await db.execute(delete(Meta).where(Meta.key.startswith(ROW, autoescape=True)))
+
+
+def _read_seen(name: str, text: str | None) -> Seen | None:
+    """None also for what a later version wrote in another form: the server is met anew."""
+    if text is None:
+        return None
+    try:
+        return msgspec.json.decode(text, type=Seen)
+    except msgspec.MsgspecError as error:
+        log.warning("redis_seen_unreadable", server=name, error=str(error))
+        return None
