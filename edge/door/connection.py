@@ -1,6 +1,7 @@
 """One client connection: bytes in, requests to the application one after the other, answers out; WebSockets are handed on.
 
-The parser is httptools (llhttp, strict). Time limits are looked after by the door's one ticker, not by a timer each.
+The parser is httptools (llhttp, strict); a head that it has read before on the connection is not given to it again. Time
+limits are looked after by the door's one ticker, not by a timer each.
 """
 
 import asyncio
@@ -11,6 +12,7 @@ from urllib.parse import unquote
 import httptools
 
 from edge.door.exchange import Exchange, Headers
+from edge.door.known_head import KnownHead, learn_head
 from edge.door.splice import Splice, write_upgrade
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 HEAD_BYTES_MAX = 64 * 1024  # request line and headers
 HEADERS_MAX = 256
 PIPELINE_MAX = 16  # requests waiting behind the one that is being answered
+LESSONS_MAX = 4  # heads in a row that were not like the one before; then we stop looking at them
 LINGER_BYTES_MAX = 16 * 1024 * 1024  # of a body that comes after its answer
 _ASGI = {"version": "3.0", "spec_version": "2.3"}
 _REFUSALS = {
@@ -32,8 +35,8 @@ class Connection(asyncio.Protocol):
     """Created by the door for each accepted socket."""
 
     __slots__ = (
-        "_client", "_door", "_expects", "_head_bytes", "_headers", "_headers_bytes", "_in_head", "_linger_bytes", "_parser", "_paused",
-        "_queue", "_receiving", "_splice", "_transport", "_upgrade", "_url", "_writable",
+        "_body_left", "_client", "_door", "_expects", "_head_bytes", "_headers", "_headers_bytes", "_in_head", "_known",
+        "_lesson", "_lessons_left", "_linger_bytes", "_parser", "_paused", "_queue", "_receiving", "_splice", "_transport", "_upgrade", "_url", "_writable",
         "closing", "current", "lingering", "loop", "since_s", "write_paused",
     )  # fmt: skip
 
@@ -50,6 +53,10 @@ class Connection(asyncio.Protocol):
         self._headers: Headers = []
         self._headers_bytes = self._head_bytes = self._linger_bytes = 0
         self._in_head = False
+        self._known: KnownHead | None = None  # the last head, where the next one may be like it
+        self._lesson = b""  # what the parser reads now, where it begins with a head
+        self._lessons_left = LESSONS_MAX
+        self._body_left = 0  # bytes of the body that followed a known head, still to come: not the parser's business
         self._expects = False  # the client waits for 100 Continue
         self._paused = False
         self._writable: asyncio.Future[None] | None = None
@@ -91,6 +98,14 @@ class Connection(asyncio.Protocol):
             if self._linger_bytes > LINGER_BYTES_MAX:
                 self._transport.abort()
                 return
+        if self._body_left:
+            data = self._read_body(data)
+        if self._receiving is None and not self._in_head and not self.closing:
+            data = self._read_known(data)
+        if data:
+            self._parse(data)
+
+    def _parse(self, data: bytes) -> None:
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -102,6 +117,36 @@ class Connection(asyncio.Protocol):
             self._head_bytes += len(data)
             if self._head_bytes > HEAD_BYTES_MAX:
                 self._refuse(431)
+
+    def _read_known(self, data: bytes) -> bytes:
+        """Take a request that begins like the one before. Returns what is left for the parser: all, or nothing."""
+        known = self._known
+        end = known.find_end(data) if known is not None else -1
+        if known is None or end < 0:
+            self._lesson = data
+            return data
+        scope, length = known.scope_of(data, end)
+        left = length - (len(data) - end)
+        if left < 0:  # the next request has come along
+            return data
+        self.since_s = self._door.now_s
+        self._lessons_left = LESSONS_MAX
+        self._take(Exchange(self, scope, expects=False, keep_alive=True))
+        if end < len(data):
+            self.on_body(data[end:])
+        self._body_left = left
+        if not left:
+            self.on_message_complete()
+        return b""
+
+    def _read_body(self, data: bytes) -> bytes:
+        """Of a request whose head was known. Returns what comes after it."""
+        part = data[: self._body_left]
+        self._body_left -= len(part)
+        self.on_body(part)
+        if not self._body_left:
+            self.on_message_complete()
+        return data[len(part) :]
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.closing = True
@@ -197,13 +242,9 @@ class Connection(asyncio.Protocol):
             "server": self._door.address,
         }
         keep_alive = parser.should_keep_alive()
-        exchange = self._receiving = Exchange(self, scope, expects=self._expects, keep_alive=keep_alive)
-        if self.current is None:
-            self._begin(exchange)
-        else:
-            self._queue.append(exchange)
-            if len(self._queue) >= PIPELINE_MAX:
-                self.pause_reading()
+        if self._lesson and keep_alive:
+            self._learn(scope)
+        self._take(Exchange(self, scope, expects=self._expects, keep_alive=keep_alive))
 
     def on_body(self, data: bytes) -> None:
         if self._receiving is not None:
@@ -219,6 +260,23 @@ class Connection(asyncio.Protocol):
             self._transport.close()
 
     # -- requests ------------------------------------------------------------------------------------------------------
+
+    def _learn(self, scope: dict[str, Any]) -> None:
+        """Keep the head of the first request in what was read last, unless this client never says the same twice."""
+        data, self._lesson = self._lesson, b""
+        if self._lessons_left:
+            self._lessons_left -= 1
+            self._known = learn_head(data, scope)
+
+    def _take(self, exchange: Exchange) -> None:
+        """A request whose head is here."""
+        self._receiving = exchange
+        if self.current is None:
+            self._begin(exchange)
+        else:
+            self._queue.append(exchange)
+            if len(self._queue) >= PIPELINE_MAX:
+                self.pause_reading()
 
     def _begin(self, exchange: Exchange) -> None:
         self.current = exchange

@@ -8,10 +8,11 @@ if TYPE_CHECKING:
     from edge.door.connection import Connection
 
 Headers = list[tuple[bytes, bytes]]
-WRITE_PART = "medusa.write_part"  # ASGI extension: `Exchange.write_part`
+EXCHANGE = "medusa.exchange"  # ASGI extension: the exchange itself, for what its two callables would make dear
 BODY_WAITING_MAX = 512 * 1024  # bytes of a body that nobody has asked for yet; then the socket is paused
 
 _STATUS_LINES = {one.value: f"HTTP/1.1 {one.value} {one.phrase}\r\n".encode() for one in HTTPStatus}
+_BODILESS = frozenset({204, 304})
 _PLAIN, _CHUNKED, _NONE = 0, 1, 2  # how the body goes out; _NONE: it must not be sent
 
 
@@ -59,6 +60,15 @@ class Exchange:
 
     # -- from the application ------------------------------------------------------------------------------------------
 
+    def take_whole(self, bytes_max: int) -> bytes | None:
+        """The body, when all of it is here and nobody has received any; None: `receive` it. Also when it is larger."""
+        if not self.complete or self._taken or self._size > bytes_max:
+            return None
+        self._taken = True
+        parts, self._parts, self._size = self._parts, [], 0
+        self._connection.resume_reading()
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
     async def receive(self) -> dict[str, Any]:
         """The next part of the body; `http.disconnect` when the client has left or was answered."""
         while True:
@@ -76,23 +86,29 @@ class Exchange:
             self._waiter = self._loop.create_future()
             await self._waiter
 
+    def answer(self, status: int, fields: bytes, body: bytes) -> None:
+        """A whole answer in one write. `fields`: header lines, each with its line break, without the body's length."""
+        self.started = True
+        lines = [_status_line(status), self._connection.date_line, fields]
+        if self.scope["method"] == "HEAD" or status in _BODILESS:
+            self._framing = _NONE
+        else:
+            self._framing = _PLAIN
+            lines.append(b"content-length: %d\r\n" % len(body))
+        lines.append(self._last_line())
+        self._head = b"".join(lines)
+        self._end(body)
+
     async def send(self, message: dict[str, Any]) -> None:
         """Waits while the client does not read."""
         if message["type"] == "http.response.start":
             self._head = self._write_head(message["status"], message.get("headers", ()))
             return
-        if self.ended or self.gone:
-            return
         data: bytes = message.get("body", b"")
-        more = message.get("more_body", False)
-        self._write(data, more=more)
-        connection = self._connection
-        if not more:
-            self.ended = True
-            self.wake()
-            connection.answered(self)
-        elif connection.write_paused:
-            await connection.writable()
+        if not message.get("more_body", False):
+            self._end(data)
+        elif not self.write_part(data):
+            await self._connection.writable()
 
     def write_part(self, data: bytes) -> bool:
         """What `send` does with a part of a body that has begun, without a task that waits. False: the client does not read."""
@@ -100,6 +116,15 @@ class Exchange:
             return True
         self._write(data, more=True)
         return not self._connection.write_paused
+
+    def _end(self, data: bytes) -> None:
+        """The last bytes of the answer."""
+        if self.ended or self.gone:
+            return
+        self._write(data, more=False)
+        self.ended = True
+        self.wake()
+        self._connection.answered(self)
 
     def _write(self, data: bytes, *, more: bool) -> None:
         if self._framing:
@@ -117,7 +142,7 @@ class Exchange:
 
     def _write_head(self, status: int, headers: Any) -> bytes:
         self.started = True
-        lines = [_STATUS_LINES.get(status) or b"HTTP/1.1 %d Unknown\r\n" % status, self._connection.date_line]
+        lines = [_status_line(status), self._connection.date_line]
         measured = False
         for name, value in headers:
             if name == b"connection":  # ours to say
@@ -128,7 +153,7 @@ class Exchange:
             lines.append(b"%b: %b\r\n" % (name, value))
             if name == b"content-length":
                 measured = True
-        if self.scope["method"] == "HEAD" or status in (204, 304):
+        if self.scope["method"] == "HEAD" or status in _BODILESS:
             self._framing = _NONE
         elif not measured:
             if self.scope["http_version"] == "1.0":
@@ -136,10 +161,18 @@ class Exchange:
             else:
                 self._framing = _CHUNKED
                 lines.append(b"transfer-encoding: chunked\r\n")
+        lines.append(self._last_line())
+        return b"".join(lines)
+
+    def _last_line(self) -> bytes:
+        """What becomes of the connection, and the blank line."""
         if not self.keep_alive or not self.complete or self._connection.closing:
             self.keep_alive = False
-            lines.append(b"connection: close\r\n")
-        elif self.scope["http_version"] == "1.0":
-            lines.append(b"connection: keep-alive\r\n")
-        lines.append(b"\r\n")
-        return b"".join(lines)
+            return b"connection: close\r\n\r\n"
+        if self.scope["http_version"] == "1.0":
+            return b"connection: keep-alive\r\n\r\n"
+        return b"\r\n"
+
+
+def _status_line(status: int) -> bytes:
+    return _STATUS_LINES.get(status) or b"HTTP/1.1 %d Unknown\r\n" % status

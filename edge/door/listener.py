@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 
 from edge.door.connection import Connection
-from edge.door.exchange import WRITE_PART, Exchange
+from edge.door.exchange import EXCHANGE, Exchange
 
 log = structlog.get_logger(__name__)
 
@@ -46,7 +46,8 @@ class Door:
         self._head_s_max = head_s_max
         self._connections_max = connections_max or CONNECTIONS_MAX
         self._connections: set[Connection] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._calls: dict[Exchange, asyncio.Task[None]] = {}  # the loop itself holds tasks only weakly
+        self._splices: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
         self._tell_time()
 
@@ -86,28 +87,29 @@ class Door:
     def forget(self, connection: Connection) -> None:
         self._connections.discard(connection)
 
-    def keep(self, task: "asyncio.Task[None]") -> None:
-        """The loop itself holds tasks only weakly."""
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    def keep(self, splice: "asyncio.Task[None]") -> None:
+        self._splices.add(splice)
+        splice.add_done_callback(self._splices.discard)
 
     def carry_out(self, connection: Connection, exchange: Exchange) -> None:
-        self.keep(self.loop.create_task(self._carry_out(connection, exchange)))
+        self._calls[exchange] = self.loop.create_task(self._carry_out(connection, exchange))
 
     async def _carry_out(self, connection: Connection, exchange: Exchange) -> None:
-        exchange.scope["extensions"] = {WRITE_PART: exchange.write_part}
+        scope = exchange.scope
+        scope["extensions"] = {EXCHANGE: exchange}
         try:
-            await self._application(exchange.scope, exchange.receive, exchange.send)
+            await self._application(scope, exchange.receive, exchange.send)
         except Exception as error:
-            log.exception("request_crashed", path=exchange.scope["path"], error=type(error).__name__)
-        del exchange.scope["extensions"]  # a circle that only the garbage collector could open
+            log.exception("request_crashed", path=scope["path"], error=type(error).__name__)
+        finally:
+            del scope["extensions"]  # a circle that only the garbage collector could open
+            del self._calls[exchange]
         if exchange.ended or exchange.gone:
             return
         if exchange.started:  # the client must not take half an answer for a whole one
             connection.abort()
-            return
-        await exchange.send({"type": "http.response.start", "status": 500, "headers": [(b"content-length", b"0")]})
-        await exchange.send({"type": "http.response.body"})
+        else:
+            exchange.answer(500, b"", b"")
 
     # -- the end -------------------------------------------------------------------------------------------------------
 
@@ -123,9 +125,12 @@ class Door:
         """Wait for the answers that are under way, then cut what is left."""
         self.stop_listening()
         deadline = self.loop.time() + patience_s
-        while self._tasks and self.loop.time() < deadline:
-            await asyncio.wait(set(self._tasks), timeout=min(0.5, max(0.0, deadline - self.loop.time())))
+        while (tasks := self._tasks()) and self.loop.time() < deadline:
+            await asyncio.wait(tasks, timeout=min(0.5, max(0.0, deadline - self.loop.time())))
         for connection in list(self._connections):
             connection.abort()
-        if self._tasks:
-            await asyncio.wait(set(self._tasks), timeout=1.0)
+        if tasks := self._tasks():
+            await asyncio.wait(tasks, timeout=1.0)
+
+    def _tasks(self) -> "set[asyncio.Task[None]]":
+        return {*self._calls.values(), *self._splices}

@@ -55,8 +55,7 @@ async def _answer_with(live: "LiveCall", done: ClientAnswer) -> None:
     if live.wanted.pictures is not None:
         usage = _price_pictures(live, usage, done)
     await live.settle(usage, 200)
-    await live.head(200, done.content_type, len(done.body))
-    await live.end(done.body)
+    await live.answer_with(200, done.content_type, done.body)
 
 
 def _completion_tokens(live: "LiveCall", text: str) -> int:

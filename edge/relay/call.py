@@ -148,7 +148,9 @@ async def carry_out(live: LiveCall) -> None:
     if live.mode == UNSERVED:
         raise Refused(501, "api_not_implemented", "API not implemented")
     bytes_max = relay.config.max_request_body_mb << 20
-    body = await relay.readers.read(live.receive, live.headers, bytes_max)
+    body = live.exchange.take_whole(bytes_max) if live.exchange is not None else None
+    if body is None:
+        body = await relay.readers.read(live.receive, live.headers, bytes_max)
     live.body_read = True
     body = unpack(body, live.headers, bytes_max)
     wanted = read_wanted(live.place, body, live.headers)
@@ -168,7 +170,7 @@ async def carry_out(live: LiveCall) -> None:
     if live.place.free:
         if limits is not None:
             await take_turn(live, limits)
-        await live.answer_json(answer_count(live.place, wanted.model, body))
+        await live.answer_with(200, "application/json", answer_count(live.place, wanted.model, body))
         return
     deadline_ms = live.started_ms + relay.config.retry_deadline_s * 1000
     policy = RetryPolicy(1 + snapshot.options.retry_times, deadline_ms)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from edge.channels import RoutedChannel
-from edge.door.exchange import WRITE_PART
+from edge.door.exchange import EXCHANGE, Exchange
 from edge.health.board import Attempt
 from edge.health.pick import Wish
 from edge.relay.admission import hold_quota
@@ -46,6 +46,9 @@ _CROSS_ORIGIN = (
     (b"access-control-allow-origin", b"*"),
     (b"access-control-expose-headers", b"X-Oneapi-Request-Id, Retry-After"),
 )
+_FIELDS = b"content-type: %b\r\nx-oneapi-request-id: %b\r\nx-request-id: %b\r\n" + b"".join(
+    b"%b: %b\r\n" % pair for pair in _CROSS_ORIGIN
+)  # of an answer that tells no more than all do
 
 
 class LiveCall:
@@ -53,7 +56,7 @@ class LiveCall:
 
     __slots__ = (
         "amount", "answer", "base_price", "begun", "body", "body_ended", "body_read", "call", "caller", "channel",
-        "client_ip", "conversation", "dialect", "ended_by", "first_byte_ms", "gone", "group", "head_sent", "headers",
+        "client_ip", "conversation", "dialect", "ended_by", "exchange", "first_byte_ms", "gone", "group", "head_sent", "headers",
         "hedge", "held", "last_out_s", "limits", "may_hedge", "mode", "place", "price", "progress", "receive", "relay",
         "request_id", "scope", "send", "sending", "sent", "signed_in_again", "started_ms", "status", "stream", "tried",
         "turn", "turn_taken", "unheld", "wanted", "writer",
@@ -61,6 +64,8 @@ class LiveCall:
 
     def __init__(self, relay: "Relay", scope: dict[str, Any], receive: Receive, send: Send, place: Place) -> None:
         self.relay, self.scope, self.receive, self.send = relay, scope, receive, send
+        extensions = scope.get("extensions")
+        self.exchange: Exchange | None = extensions.get(EXCHANGE) if extensions else None  # None: not by our own door
         self.place, self.mode, self.dialect = place, place.mode, place.dialect
         now_ns = time.time_ns()
         self.request_id = new_request_id(now_ns)
@@ -140,9 +145,22 @@ class LiveCall:
         prompt = count_prompt(self.place, self.wanted, self.body, media_tokens=media_tokens)
         return TokenUsage(input_text=prompt, output_text=completion_tokens, estimated=True)
 
-    async def answer_json(self, body: bytes) -> None:
-        await self.head(200, "application/json", len(body))
-        await self.end(body)
+    async def answer_with(self, status: int, content_type: str, body: bytes, retry_after_s: int = 0) -> None:
+        """A whole answer."""
+        if self.exchange is None or self.tells_more or retry_after_s:
+            await self.head(status, content_type, len(body), retry_after_s)
+            await self.end(body)
+            return
+        self.head_sent = self.body_ended = True
+        self.status = status
+        name = self.request_id.encode()
+        self.exchange.answer(status, _FIELDS % (content_type.encode("latin-1"), name, name), body)
+
+    @property
+    def tells_more(self) -> bool:
+        """Headers that most answers do not have."""
+        relay = self.relay
+        return relay.draining or self.turn is not None or relay.snapshots.current.options.pass_upstream_headers
 
     async def end(self, data: bytes = b"") -> None:
         """The last bytes."""
@@ -160,13 +178,6 @@ class LiveCall:
     async def keep_pace(self) -> None:
         """Wait while the client does not read."""
         await self.send({"type": "http.response.body", "body": b"", "more_body": True})
-
-    def part_writer(self) -> Callable[[bytes], bool] | None:
-        """Sends a part of a stream that has begun, without waiting; it answers False when it is time to
-        `keep_pace`. None: this server has no such way."""
-        extensions = self.scope.get("extensions")
-        write: Callable[[bytes], bool] | None = extensions.get(WRITE_PART) if extensions else None
-        return write
 
     def event_writer(self) -> EventWriter:
         """Writes events of our own in the client's dialect."""
@@ -324,8 +335,7 @@ class LiveCall:
             param=error.param or None,
             request_id=self.request_id,
         )
-        await self.head(status, "application/json", len(body), retry_after_s)
-        await self.end(body)
+        await self.answer_with(status, "application/json", body, retry_after_s)
 
     async def _fail_in_stream(self, error: neutral.UpstreamError) -> None:
         """The status has gone already, as after a ping: an error event tells the rest."""
@@ -339,8 +349,7 @@ class LiveCall:
             return
         kind = "new_api_error" if self.dialect != "claude" else None
         body = get_dialect(self.dialect).write_error(status, code, message, type=kind, request_id=self.request_id)
-        await self.head(status, "application/json", len(body), retry_after_s)
-        await self.end(body)
+        await self.answer_with(status, "application/json", body, retry_after_s)
 
     def _log_failure(self, took_s: float) -> None:
         caller, wanted = getattr(self, "caller", None), getattr(self, "wanted", None)

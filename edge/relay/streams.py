@@ -110,7 +110,8 @@ async def _carry(
     Once a stream flows and its client keeps up, the upstream's socket feeds the client's without a task in between.
     `ended`: the last event was seen; a body that is here whole then needs no look at its end.
     """
-    limit_s, write = live.relay.config.streaming_timeout_s, live.part_writer()
+    limit_s = live.relay.config.streaming_timeout_s
+    write = live.exchange.write_part if live.exchange is not None else None
     while data := await answer.read_some(limit_s):
         out = turn(data)
         if out:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from edge.door.exchange import WRITE_PART, Exchange
+from edge.door.exchange import EXCHANGE, Exchange
 from edge.door.listener import Door
 
 HEAD_S = 5.0
@@ -24,7 +24,7 @@ async def serve(application: Any) -> tuple[Door, asyncio.StreamReader, asyncio.S
 
 async def test_parts_are_chunks_like_any_other():
     async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
-        write = scope["extensions"][WRITE_PART]
+        write = scope["extensions"][EXCHANGE].write_part
         await send({"type": "http.response.start", "status": 200, "headers": []})
         assert write(b"one")
         await send({"type": "http.response.body", "body": b"two", "more_body": True})
@@ -43,7 +43,7 @@ async def test_a_client_that_does_not_read_is_told_of():
     told: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
     async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
-        write = scope["extensions"][WRITE_PART]
+        write = scope["extensions"][EXCHANGE].write_part
         await send({"type": "http.response.start", "status": 200, "headers": []})
         parts = 1
         while write(LARGE):
