@@ -20,7 +20,7 @@ from schema.ledger.keys import Keys
 from schema.migrate import migrate
 from schema.quota import Quota
 from schema.tables import Channel, LedgerEntry, Token, User
-from schema.usage import PriceRecord, TokenUsage, UsageRecord, write_record
+from schema.usage import VERSION, PriceRecord, TokenUsage, UsageRecord, write_record
 from tests.services import run_valkey
 from workers.batch import LogPolicy
 from workers.settle import COUNT_MAX, Settler
@@ -47,7 +47,7 @@ def make_record(number: int, users: int) -> UsageRecord:
         Decimal(2), Decimal(1), Decimal(500_000),
     )  # fmt: skip
     return UsageRecord(
-        request_id=f"{now_ms:x}-{number:012x}-{os.urandom(6).hex()}", user_id=user_id, username=f"user{user_id}",
+        version=VERSION, request_id=f"{now_ms:x}-{number:012x}-{os.urandom(6).hex()}", user_id=user_id, username=f"user{user_id}",
         token_id=user_id, token_name=f"token {user_id}", token_limited=True, channel_id=number % 5 + 1,
         model=MODELS[number % 3], upstream_model=MODELS[number % 3], group="default", dialect="openai", mode="chat",
         stream=number % 2 == 0, status=200, started_ms=now_ms - 1200, ended_ms=now_ms, first_byte_ms=310,

@@ -97,10 +97,10 @@ class SessionRow(Struct, frozen=True, array_like=True):
     started_ms: int  # Unix ms
 
 
-class UsageRecord(Struct, frozen=True, array_like=True, kw_only=True):
+class UsageRecord(Struct, frozen=True, array_like=True):
     """One ended call. `quota` is final: the workers store it and never compute it again."""
 
-    version: int = VERSION
+    version: int  # VERSION
     request_id: str
     user_id: int
     username: str

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from schema.pricing import ZERO, billed_name, content_text, other_members, quota_saved
 from schema.quota import Quota
-from schema.usage import PriceRecord, TokenUsage, UsageRecord, write_record
+from schema.usage import VERSION, PriceRecord, TokenUsage, UsageRecord, write_record
 
 log = structlog.get_logger(__name__)
 
@@ -77,7 +77,7 @@ def _unreadable(reference: str, fields: list[bytes], position: bytes) -> Any:
     user_id, token_id, quota = int(fields[1]), int(fields[3]), int(fields[5])
     at_ms = int(position.split(b"-")[0])
     record = UsageRecord(
-        request_id=reference, user_id=user_id, username="", token_id=token_id, token_name="", token_limited=token_id > 0,
+        version=VERSION, request_id=reference, user_id=user_id, username="", token_id=token_id, token_name="", token_limited=token_id > 0,
         channel_id=0, model="", upstream_model="", group="", dialect="", mode="", stream=False, status=200, started_ms=at_ms,
         ended_ms=at_ms, first_byte_ms=-1, usage=TokenUsage(estimated=True), price=_NO_PRICE, quota=Quota(quota),
         content="the details of this call could not be read",

@@ -20,7 +20,7 @@ from schema.counting import realtime_audio_tokens
 from schema.ledger.hot import Extension, NotLoaded, QuotaShort, Reserved
 from schema.pricing import PriceMissing, charge, find_price
 from schema.quota import Quota
-from schema.usage import PriceRecord, SessionRow, TokenUsage, UsageRecord, write_record
+from schema.usage import VERSION, PriceRecord, SessionRow, TokenUsage, UsageRecord, write_record
 
 if TYPE_CHECKING:
     from edge.relay.call import Relay
@@ -235,7 +235,7 @@ class SessionMoney:
         turns = self._row_turns + (1 if used else 0)
         now_ms = time.time_ns() // 1_000_000
         return UsageRecord(
-            request_id=self._turn_id, user_id=caller.user_id, username=caller.username, token_id=caller.token_id,
+            version=VERSION, request_id=self._turn_id, user_id=caller.user_id, username=caller.username, token_id=caller.token_id,
             token_name=caller.token_name, token_limited=caller.limited, channel_id=self.channel.id, model=self._model,
             upstream_model=self.upstream_model, group=self._group, dialect="openai", mode="realtime", stream=True,
             status=101, started_ms=self._turn_ms if used else now_ms, ended_ms=now_ms, first_byte_ms=-1, usage=usage,

@@ -58,7 +58,7 @@ async def open_attempt(live: "LiveCall", snapshot: EdgeSnapshot, *, good_only: b
     if live.mode == "chat" and live.dialect == "openai" and not live.scope.get("query_string"):
         lane = snapshot.lanes.find(key, live.headers)
     if lane is not None:
-        body = lane.body_for(live.body, channel)
+        body = lane.body_for(live.body, live.wanted, channel)
         live.call, live.sent = lane.call, lane.template
         origin, head = lane.origin, lane.head_for(body)
         answer = live.answer = await _send(live, origin, head, body)

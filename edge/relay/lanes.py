@@ -11,8 +11,10 @@ from urllib.parse import SplitResult, urlsplit
 from msgspec import Struct
 
 from edge.channels import RoutedChannel
+from edge.relay.wanted import Wanted
 from edge.upstream.http1 import Origin, write_head
 from schema.dialects.base import Dialect, Target
+from schema.dialects.openai.pass_through import leaves_as_it_came
 from schema.dialects.providers.base import Call, Outgoing, Settings
 from schema.dialects.providers.openai_like import OpenAILike
 from schema.dialects.providers.template import BaseProvider
@@ -35,9 +37,12 @@ class Lane(Struct, frozen=True):
     template: Outgoing  # its body as well
     origin: Origin
     head: bytes  # up to the content length
+    unedited: bool  # a bare request for the target's model leaves as it came
 
-    def body_for(self, body: bytes, channel: RoutedChannel) -> bytes:
+    def body_for(self, body: bytes, wanted: Wanted, channel: RoutedChannel) -> bytes:
         """Raises DialectError."""
+        if self.unedited and wanted.bare and wanted.model == self.target.model:
+            return body
         return self.provider.change_chat(self.dialect.edit_request(body, self.target), self.call, channel.view)
 
     def head_for(self, body: bytes) -> bytes:
@@ -81,8 +86,9 @@ class Lanes:
         head = request_head(sent, url, 0)
         assert head.endswith(b"0" + _END), "the length is the last thing that a head says of its body"
         target = provider.target(call, channel.view)
+        unedited = leaves_as_it_came(target) and not provider.changes_chat
         self._lanes[key] = Lane(
-            provider, get_dialect(sent.wire), target, call, sent, origin_of(url), head[: -len(_END) - 1]
+            provider, get_dialect(sent.wire), target, call, sent, origin_of(url), head[: -len(_END) - 1], unedited
         )
 
 

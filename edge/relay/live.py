@@ -33,7 +33,7 @@ from schema.dialects.registry import get_dialect
 from schema.pricing import billed_name, charge
 from schema.quota import Quota
 from schema.spool import SpoolError
-from schema.usage import PriceRecord, TokenUsage, UsageRecord
+from schema.usage import VERSION, PriceRecord, TokenUsage, UsageRecord
 
 if TYPE_CHECKING:
     from edge.relay.call import Relay
@@ -256,32 +256,35 @@ class LiveCall:
     def record(self, usage: TokenUsage, status: int, *, cut: bool = False, error: str = "") -> UsageRecord:
         caller = self.caller
         quota = Quota(0) if error else charge(usage, self.price)
-        return UsageRecord(
-            request_id=self.request_id,
-            user_id=caller.user_id,
-            username=caller.username,
-            token_id=caller.token_id,
-            token_name=caller.token_name,
-            token_limited=caller.limited,
-            channel_id=self.channel.id,
-            model=billed_name(self.wanted.model),
-            upstream_model=self.sent.model or self.call.upstream_model,
-            group=self.group,
-            dialect=self.dialect,
-            mode=self.mode,
-            stream=self.stream,
-            status=status,
-            started_ms=self.started_ms,
-            ended_ms=time.time_ns() // 1_000_000,
-            first_byte_ms=self.first_byte_ms,
-            usage=usage,
-            price=self.price,
-            quota=quota,
-            cut=cut,
-            use_channel=self.tried,
-            error_code=error,
-            ip=self.client_ip,
-            other={} if self.hedge is None else self._noted_hedge(),
+        return UsageRecord(  # in the order of its fields: by their names it would take 3 us more
+            VERSION,
+            self.request_id,
+            caller.user_id,
+            caller.username,
+            caller.token_id,
+            caller.token_name,
+            caller.limited,
+            self.channel.id,
+            billed_name(self.wanted.model),
+            self.sent.model or self.call.upstream_model,
+            self.group,
+            self.dialect,
+            self.mode,
+            self.stream,
+            status,
+            self.started_ms,
+            time.time_ns() // 1_000_000,
+            self.first_byte_ms,
+            usage,
+            self.price,
+            quota,
+            cut,
+            self.tried,
+            error,
+            "",  # error_message
+            self.client_ip,
+            "",  # content
+            {} if self.hedge is None else self._noted_hedge(),
         )
 
     def _noted_hedge(self) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
 
 from edge.relay.refusal import Refused
@@ -38,6 +38,7 @@ class Wanted(Struct, frozen=True):
     characters: str = ""  # text of a speech whose model counts tokens
     group: str = ""  # playground only
     conversation: str = ""  # calls with the same name profit from the same prompt cache; '' = not told
+    bare: bool = False  # no stream, and none of the members that are edited on the way: see `leaves_as_it_came`
 
 
 class _Json(Struct, frozen=True):
@@ -46,8 +47,8 @@ class _Json(Struct, frozen=True):
     max_tokens: int | None = None
     max_completion_tokens: int | None = None
     max_output_tokens: int | None = None
-    stream_options: dict[str, Any] | None = None
-    group: str | None = None
+    stream_options: dict[str, Any] | UnsetType | None = UNSET
+    group: str | UnsetType | None = UNSET
     prompt_cache_key: Any = None
     user: Any = None
     metadata: Any = None
@@ -75,9 +76,10 @@ def read_wanted(place: Place, body: bytes, headers: Mapping[bytes, bytes]) -> Wa
             place.path_model or held.model or _DEFAULT_MODELS.get(place.mode, ""),
             bool(held.stream) if place.stream is None else place.stream,
             _limit(held),
-            bool((held.stream_options or {}).get("include_usage")),
+            bool(held.stream_options and held.stream_options.get("include_usage")),
             group=held.group or "",
             conversation=_conversation(held),
+            bare=not held.stream and held.stream_options is UNSET and held.group is UNSET,
         )
         if place.dialect == "gemini":
             config = _read_gemini(body).generation_config

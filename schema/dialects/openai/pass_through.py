@@ -47,6 +47,17 @@ def edit_request(body: bytes, target: Target) -> bytes:
     return body if members == before else encode(members)
 
 
+def leaves_as_it_came(target: Target) -> bool:
+    """Whether `edit_request` changes nothing of a request that names the target's model, does not stream, and has neither
+    `stream_options` nor `group`: most of them need not be taken apart."""
+    return not (
+        target.system_prompt
+        or is_reasoning_model(target.model, target.openai.reasoning_prefixes)
+        or target.openai.max_tokens_name == "max_completion_tokens"
+        or (target.reasoning is not None and target.reasoning.effort)
+    )
+
+
 def _put(members: dict[str, Any], name: str, value: Any) -> None:
     if name not in members or _decode_any(members[name]) != value:
         members[name] = value

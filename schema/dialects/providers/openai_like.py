@@ -49,6 +49,11 @@ class OpenAILike(BaseProvider):
     def openai_options(self, call: Call, channel: ChannelView) -> OpenAIOptions:
         return self.quirks.options
 
+    @property
+    def changes_chat(self) -> bool:
+        """Whether `change_chat` may do anything."""
+        return bool(self.quirks.removed) or type(self).change_chat is not OpenAILike.change_chat
+
     def change_chat(self, body: bytes, call: Call, channel: ChannelView) -> bytes:
         if not self.quirks.removed:
             return body

@@ -7,6 +7,7 @@ import pytest
 from schema.dialects.base import ClaudeOptions, OpenAIOptions, Target
 from schema.dialects.errors import DialectError
 from schema.dialects.neutral import Reasoning
+from schema.dialects.openai.pass_through import leaves_as_it_came
 from schema.dialects.override import OverrideError, apply_override, read_override
 from schema.dialects.registry import NAMES, get_dialect
 
@@ -191,3 +192,22 @@ def test_override_operations():
 def test_malformed_overrides_are_named(text):
     with pytest.raises(OverrideError):
         read_override(text)
+
+
+BARE = b'{"model":"gpt-4o","messages":[{"role":"system","content":"s"}],"temperature":1,"max_tokens":5,"stream":false}'
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [
+        pytest.param(Target("gpt-4o"), True, id="nothing to say"),
+        pytest.param(Target("gpt-4o", system_prompt="be brief"), False, id="a prompt of the channel"),
+        pytest.param(Target("o3-mini"), False, id="a reasoning model"),
+        pytest.param(Target("gpt-4o", openai=OpenAIOptions(max_tokens_name="max_completion_tokens")), False, id="a limit's name"),
+        pytest.param(Target("grok-3-mini", reasoning=Reasoning("on", "high")), False, id="an effort by suffix"),
+        pytest.param(Target("gpt-4o", openai=OpenAIOptions(include_usage=False)), True, id="no usage in streams"),
+    ],
+)  # fmt: skip
+def test_who_leaves_a_bare_request_as_it_came(target: Target, expected: bool):
+    body = BARE.replace(b"gpt-4o", target.model.encode())
+    assert leaves_as_it_came(target) == (get_dialect("openai").edit_request(body, target) is body) == expected

@@ -17,7 +17,7 @@ from schema.ledger.truth import make_truth_reader
 from schema.migrate import migrate
 from schema.quota import Quota
 from schema.tables import Channel, LedgerEntry, Token, User
-from schema.usage import PriceRecord, TokenUsage, UsageRecord
+from schema.usage import VERSION, PriceRecord, TokenUsage, UsageRecord
 
 PARTITIONS = 4
 PRICE = PriceRecord(
@@ -43,6 +43,7 @@ def make_record(
     """A call of gpt-4o-mini with 1000 prompt and 500 completion tokens: 225 quota."""
     return UsageRecord(
         **{
+            "version": VERSION,
             "request_id": request_id or f"req-{next(_numbers)}",
             "user_id": user_id,
             "username": f"user{user_id}",
