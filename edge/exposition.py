@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 import structlog
+from msgspec import Struct
 from prometheus_client import generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
@@ -22,7 +23,7 @@ from edge.metrics import SECONDS, Figures, Histogram, Meters
 from edge.spool import REFUSES
 from edge.task_metrics import task_metrics
 from schema.health import NODE_S_MAX, NODES, NodeState, read_node
-from schema.ledger.keys import HOLDS, JOBS, LOSSES, METRICS, NOTICES, WORKERS
+from schema.ledger.keys import HOLDS, JOBS, LOSSES, METRICS, NOTICES, SETTLED, TASK_COUNTS, WORKERS
 from schema.version import VERSION, find_commit
 
 log = structlog.get_logger(__name__)
@@ -71,6 +72,18 @@ _WORKER_COUNTERS: Mapping[str, str] = {
 
 
 Pairs = dict[str, str]  # a hash of Redis
+
+
+class Told(Struct, frozen=True):
+    """What workers tell in Redis. `nodes` expire with their workers, so gauges come from there and counters do not."""
+
+    nodes: list[Pairs] = []
+    holds: Pairs = {}
+    losses: Pairs = {}
+    settled: Pairs = {}
+    tasks: Pairs = {}
+    jobs: Pairs = {}
+    runs: Pairs = {}
 
 
 class Lag:
@@ -140,24 +153,23 @@ class Exposition:
             return [
                 *living,
                 *_channel_gauges(channels, states),
-                *_workers(*await self._read_redis()),
+                *_workers(await self._read_redis()),
                 _notices(notices),
             ]
         except REFUSES as error:
             log.warning("shared_metrics_not_read", error=type(error).__name__)
             return _channel_gauges(channels, [])
 
-    async def _read_redis(self) -> tuple[list[Pairs], Pairs, Pairs, Pairs, Pairs]:
+    async def _read_redis(self) -> Told:
         names, cursor = [], b"0"
         while True:
             cursor, found = await self._pipe.execute(b"SCAN", cursor, b"MATCH", METRICS + "*", b"COUNT", b"1000")
             names += found
             if cursor == b"0":
                 break
-        nodes = [await self._pipe.execute(b"HGETALL", name) for name in names]
-        others = [await self._pipe.execute(b"HGETALL", name) for name in (HOLDS, LOSSES, JOBS, f"{JOBS}:runs")]
-        holds, losses, jobs, runs = map(_pairs, others)
-        return list(map(_pairs, nodes)), holds, losses, jobs, runs
+        nodes = [_pairs(await self._pipe.execute(b"HGETALL", name)) for name in names]
+        others = (HOLDS, LOSSES, SETTLED, TASK_COUNTS, JOBS, f"{JOBS}:runs")
+        return Told(nodes, *[_pairs(await self._pipe.execute(b"HGETALL", name)) for name in others])
 
 
 class _Once:
@@ -303,28 +315,28 @@ def _notices(counts: dict[str, str]) -> Metric:
     return family
 
 
-def _workers(nodes: list[Pairs], holds: Pairs, losses: Pairs, jobs: Pairs, runs: Pairs) -> list[Metric]:
+def _workers(told: Told) -> list[Metric]:
     families: list[Metric] = [
-        CounterMetricFamily(f"medusa_{name}", text, sum(float(node.get(name, 0)) for node in nodes))
+        CounterMetricFamily(f"medusa_{name}", text, float(told.settled.get(name, 0)))
         for name, text in _WORKER_COUNTERS.items()
     ]
     gauges = {
-        "settle_lag_seconds": ("Age of the oldest record that waits.", _most(nodes, "settle_lag_seconds")),
-        "ledger_drift_units": ("Quota by which the books differ; 0 is right.", _most(nodes, "drift_units")),
-        "holds_open": ("Holds that stand.", float(holds.get("open", 0))),
+        "settle_lag_seconds": ("Age of the oldest record that waits.", _most(told.nodes, "settle_lag_seconds")),
+        "ledger_drift_units": ("Quota by which the books differ; 0 is right.", _most(told.nodes, "drift_units")),
+        "holds_open": ("Holds that stand.", float(told.holds.get("open", 0))),
     }
     families += [GaugeMetricFamily(f"medusa_{name}", text, value) for name, (text, value) in gauges.items()]
     reaped = CounterMetricFamily(
         "medusa_holds_reaped_total", "Holds ended because their edge had gone.", labels=["how"]
     )
     for how in ("charged", "released"):
-        reaped.add_metric([how], float(holds.get(how, 0)))
+        reaped.add_metric([how], float(told.holds.get(how, 0)))
     lost = CounterMetricFamily(
         "medusa_redis_losses_total",
         "Times that workers found Redis without its memory or its last writes.",
-        sum(map(float, losses.values())),
+        sum(map(float, told.losses.values())),
     )
-    return [*families, reaped, lost, *task_metrics(nodes), *_jobs(jobs, runs)]
+    return [*families, reaped, lost, *task_metrics(told.nodes, told.tasks), *_jobs(told.jobs, told.runs)]
 
 
 def _jobs(jobs: dict[str, str], runs: dict[str, str]) -> list[Metric]:

@@ -36,6 +36,7 @@ from workers.jobs.job import TASKS, renew_plans, to_cron, to_function
 from workers.leases import ROUND_S, Leases
 from workers.redis_memory import LOOK_S, RedisMemory
 from workers.settle import Settler
+from workers.settle_totals import SettleTotals
 from workers.store import Content, Store, make_store
 from workers.stream import UsageStreams
 
@@ -63,6 +64,7 @@ class Process:
         self._stopping = asyncio.Event()
         self._leases = Leases(worker.execute, worker.keys, worker.config.node_name or socket.gethostname())
         self._memory = RedisMemory(worker.engine, worker.redis, worker.execute, worker.keys)
+        self._totals = SettleTotals(worker.redis)
         self._stores: list[Store] = []
         self._started_ms = int(time.time() * 1000)
         self._settlers = self._make_settlers()
@@ -116,8 +118,9 @@ class Process:
             async with asyncio.timeout(LAST_S):
                 await self._memory.look(self._leases.owned, save=True)  # what is lost from now on happened after this
                 await self._leases.release()
+                await self._tell_totals()
         except Exception as error:
-            log.warning("leases_not_released", error=type(error).__name__)  # they run out by themselves
+            log.warning("last_words_not_said", error=type(error).__name__)  # they run out by themselves
         for store in self._stores:
             await store.close()
         log.info("stopped", records=self._settlers[0].progress.records)
@@ -161,12 +164,8 @@ class Process:
     async def _publish(self) -> None:
         progress = self._settlers[0].progress
         name = METRICS + self.worker.node
+        await self._tell_totals()
         figures = {
-            "settle_records_total": progress.records,
-            "settle_duplicates_total": progress.duplicates,
-            "settle_batches_total": progress.batches,
-            "settle_batch_seconds_total": round(progress.batch_s, 3),
-            "settle_failures_total": progress.failures,
             "settle_lag_seconds": progress.lag_ms / 1000,
             "partitions": len(self._leases.owned),
             "started_ms": self._started_ms,
@@ -176,6 +175,18 @@ class Process:
         await self.worker.redis.expire(name, 60)
         plans = self._plans = renew_plans(self._jobs, self._plans, int(time.time() * 1000))
         await self.worker.redis.hset(JOBS_KNOWN, mapping={name: msgspec.json.encode(plans[name]) for name in plans})
+
+    async def _tell_totals(self) -> None:
+        progress = self._settlers[0].progress
+        await self._totals.tell(
+            {
+                "settle_records_total": progress.records,
+                "settle_duplicates_total": progress.duplicates,
+                "settle_batches_total": progress.batches,
+                "settle_batch_seconds_total": round(progress.batch_s, 3),
+                "settle_failures_total": progress.failures,
+            }
+        )
 
     async def _run_jobs(self, queue: str) -> None:
         """Jobs of one queue. arq ends when Redis is away: start it again.

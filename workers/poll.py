@@ -13,6 +13,7 @@ import structlog
 from msgspec import Struct
 from sqlalchemy import select, update
 
+from schema.ledger.keys import TASK_COUNTS
 from schema.migrate import read_meta
 from schema.secrets import Vault
 from schema.tables import AsyncTask, Channel
@@ -34,7 +35,6 @@ LEASE_MS = 20_000
 POLL_TIMEOUT_S = 12.0  # of one request
 BUDGET_S = 8.0  # no new batch begins after it: other channels wait for this worker
 FAILURES, PAUSED = "mx:tasks:failures", "mx:tasks:paused:"  # hash of polls that failed in a row; + channel: rests now
-COUNTS = "mx:tasks:counts"  # hash of counters, for the metrics
 _STATUSES = sorted((OPEN | {EXPIRED}) - {"SUBMITTING"})
 
 
@@ -242,13 +242,13 @@ class ChannelPoller:
         await self._put_off(rows, at_ms, at_ms + pause_ms)
 
     async def _count(self, name: str, by: int) -> None:
-        await self._worker.redis.hincrby(COUNTS, name, by)
+        await self._worker.redis.hincrby(TASK_COUNTS, name, by)
 
 
 async def count_return(worker: Worker, money: str, quota: int) -> None:
     """For the metrics: how often and how much went back."""
-    await worker.redis.hincrby(COUNTS, f"{money}s", 1)
-    await worker.redis.hincrby(COUNTS, f"{money}_quota", quota)
+    await worker.redis.hincrby(TASK_COUNTS, f"{money}s", 1)
+    await worker.redis.hincrby(TASK_COUNTS, f"{money}_quota", quota)
 
 
 async def now_ms(worker: Worker) -> int:

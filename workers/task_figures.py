@@ -1,4 +1,4 @@
-"""Figures of tasks for the metrics: open ones, the oldest, how late polls are, what went back."""
+"""Figures of tasks for the metrics: open ones, the oldest, how late polls are."""
 
 from sqlalchemy import func, select
 
@@ -6,11 +6,11 @@ from schema.ledger.keys import METRICS
 from schema.tables import AsyncTask
 from schema.tasks.states import OPEN
 from workers.context import Worker
-from workers.poll import COUNTS, now_ms
+from workers.poll import now_ms
 
 
 async def publish_figures(worker: Worker) -> None:
-    """Gauges by platform and status, and the counters of all workers, in one hash."""
+    """Gauges by platform and status, in one hash that expires. The counters stand in TASK_COUNTS, which does not."""
     at_ms = await now_ms(worker)
     open_ones = select(
         AsyncTask.platform,
@@ -27,8 +27,6 @@ async def publish_figures(worker: Worker) -> None:
         figures["oldest_open_ms"] = max(figures["oldest_open_ms"], at_ms - int(oldest))
         if due:
             figures["poll_lag_ms"] = max(figures["poll_lag_ms"], at_ms - int(due))
-    counted = await worker.redis.hgetall(COUNTS)
-    figures |= {f"count:{name.decode()}": int(value) for name, value in counted.items()}
     name = METRICS + "tasks"
     async with worker.redis.pipeline(transaction=True) as pipe:
         pipe.delete(name)

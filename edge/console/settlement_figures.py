@@ -5,7 +5,7 @@ import time
 from sqlalchemy import func, select
 
 from edge.services import Services
-from schema.ledger.keys import HOLDS, METRICS, WORKERS
+from schema.ledger.keys import HOLDS, METRICS, SETTLED, WORKERS
 from schema.own_tables import AsyncTask
 from schema.tasks.states import OPEN
 
@@ -27,7 +27,7 @@ class SettlementFigures:
         nodes = [await redis.hgetall(METRICS + name.decode()) for name in workers]
         lags = [float(node[b"settle_lag_seconds"]) for node in nodes if b"settle_lag_seconds" in node]
         if nodes:
-            self._look(sum(float(node.get(b"settle_records_total", 0)) for node in nodes))
+            self._look(float(await redis.hget(SETTLED, "settle_records_total") or 0))
         held = await redis.hget(HOLDS, "open")
         async with services.engine.connect() as db:
             wanted = select(func.count()).select_from(AsyncTask).where(AsyncTask.status.in_(OPEN))

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from compose_spec import PyCompose
 
-from edge.exposition import _channel_gauges, _living, _notices, _own, _workers
+from edge.exposition import Told, _channel_gauges, _living, _notices, _own, _workers
 from edge.metrics import Meters
 from tests.services import find_binary, free_port
 
@@ -84,7 +84,7 @@ def exported():
     families = [
         *_own([Meters().figures({}, 0)]),
         *_living([], 0),
-        *_workers([], {}, {}, {}, {}),
+        *_workers(Told()),
         *_channel_gauges([], []),
         _notices({}),
     ]
@@ -107,7 +107,7 @@ def test_metrics_that_are_asked_for_exist(expression):
 
 def test_figures_of_the_workers_are_not_summed_over_edges():
     """Every edge shows them, so a sum would count them once for each edge."""
-    shared = {family.name for family in [*_living([], 0), *_workers([], {}, {}, {}, {})]}
+    shared = {family.name for family in [*_living([], 0), *_workers(Told())]}
     for expression in EXPRESSIONS:
         asked = {name.removesuffix("_total") for name in re.findall(r"\bmedusa_\w+", expression)}
         assert not (asked & shared and "sum" in expression), expression

@@ -5,6 +5,7 @@ import json
 import re
 import time
 from pathlib import Path
+from typing import Any
 
 import httpx
 import msgspec
@@ -12,8 +13,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import insert, select
 
-from edge.exposition import CHANNELS_TOP, _busiest, _channel_gauges, _living, _notices, _own, _read, _workers
+from edge.exposition import CHANNELS_TOP, Told, _busiest, _channel_gauges, _living, _notices, _own, _read, _workers
 from edge.metrics import Meters, result_of
+from schema.ledger.keys import METRICS
 from schema.tables import AuditEntry, User
 from tests.schema.ledger.books import make_record
 from tests.system import open_system, until
@@ -60,7 +62,7 @@ def test_thousands_of_channels_become_the_busiest_and_the_rest():
 
 
 def test_the_page_about_metrics_names_all_of_them_with_their_labels():
-    families = [*_own([]), *_living([], 0), *_channel_gauges([], []), *_workers([], {}, {}, {}, {}), _notices({})]
+    families = [*_own([]), *_living([], 0), *_channel_gauges([], []), *_workers(Told()), _notices({})]
     told = {
         family.name + ("_total" if family.type == "counter" else ""): frozenset(family._labelnames)
         for family in families
@@ -128,6 +130,48 @@ async def test_two_processes_on_one_port_answer_with_the_sum(tmp_path: Path):
             assert lines and all({"event", "time", "level"} <= line.keys() for line in lines)
             assert "kkkkkkkk" not in log.log.read_text() and "sk-up" not in log.log.read_text()
             assert not [line for line in log.log.read_text().splitlines() if "info     ]" in line], "not for terminals"
+
+
+COUNTERS = re.compile(r"medusa_settle_\w+_total|medusa_task_\w+_total|medusa_job_runs_total|medusa_holds_reaped_total")
+
+
+@pytest.mark.timeout(120)
+async def test_counters_outlive_the_workers(tmp_path: Path):
+    """One is stopped and one killed, what they told of themselves expires, a third goes on: no counter ever falls."""
+    async with open_system(tmp_path) as system:
+        await system.seed()
+        system.add_edge()
+        await system.ready()
+        highest: dict[Any, float] = {}
+        calls = 0
+        for end in ("stopped", "killed", ""):
+            worker = system.add_worker()
+            async with system.client() as http:
+                for _ in range(5):
+                    assert (await http.post("/v1/chat/completions", json={"model": "plain"})).status_code == 200
+            calls += 5
+
+            async def all_counted(wanted: int = calls) -> bool:
+                return (await scrape(system.address())).get(("medusa_settle_records_total", ())) == wanted
+
+            if end == "stopped":
+
+                async def booked(wanted: int = calls) -> bool:
+                    return len(await system.charged()) == wanted
+
+                await until(booked, "the calls are not booked")
+                worker.terminate()  # at once: it still says what it has counted
+                assert await worker.wait() == 0
+            await until(all_counted, "not all calls are counted", within_s=20)
+            if end == "killed":
+                worker.kill()
+            found = {key: value for key, value in (await scrape(system.address())).items() if COUNTERS.match(key[0])}
+            fallen = {key: value for key, value in highest.items() if found.get(key, 0) < value}
+            assert fallen == {}
+            highest = found
+            if end:
+                names = [name async for name in system.redis.scan_iter(METRICS + "*")]
+                await system.redis.delete(*names)  # as they expire within a minute or two
 
 
 async def administrators_see_jobs_and_nodes(system) -> None:

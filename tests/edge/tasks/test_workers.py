@@ -9,6 +9,7 @@ from sqlalchemy.exc import OperationalError
 from edge.tasks import submit as submit_module
 from edge.tasks.callbacks import proof_of
 from schema.addresses import UrlRules
+from schema.ledger.keys import METRICS
 from schema.tables import AsyncTask, Channel, LedgerEntry, Log
 from schema.tasks import notes
 from schema.tasks.books import find_task
@@ -417,6 +418,10 @@ async def test_figures_of_tasks_are_exposed(bed):
     assert 'medusa_task_returns_total{kind="refund"} 1.0' in text
     assert 'medusa_task_returned_quota_total{kind="refund"} 50000.0' in text
     assert 'medusa_quota_charged_total{kind="task"} 100000.0' in text
+    await bed.worker.redis.delete(METRICS + "tasks")  # as it expires where no worker is left
+    text = (await bed.edge.exposition.text([1])).decode()
+    assert "medusa_tasks_open{" not in text
+    assert 'medusa_task_returns_total{kind="refund"} 1.0' in text, "a counter does not fall"
 
 
 async def test_a_balance_that_falls_below_the_threshold_is_told(bed):
