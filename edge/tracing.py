@@ -1,23 +1,22 @@
 """OpenTelemetry traces of calls: off unless OTEL_EXPORTER_OTLP_ENDPOINT is set, and then only for a sample of calls.
 
 A call that is not sampled pays one comparison. A sampled one is carried out by a subclass of the live call whose steps are
-timed; nothing of prompts, keys or answers goes into a span. A client's `traceparent` is continued.
+timed, and whose usage record tells the worker of the trace; nothing of prompts, keys or answers goes into a span. A client's
+`traceparent` is continued.
 """
 
-import asyncio
 import functools
 import random
 import time
 from collections.abc import Callable
 from typing import Any
 
-import structlog
+from msgspec.structs import replace
 
 from schema.config import Config
+from schema.tracing import TRACEPARENT, close_provider, open_provider
+from schema.usage import UsageRecord
 
-log = structlog.get_logger(__name__)
-
-CLOSE_S = 5.0  # spans that were not sent by then are dropped
 SERVICE = "medusa-edge"
 
 
@@ -43,27 +42,13 @@ class Tracing:
         return found
 
     async def close(self) -> None:
-        try:
-            async with asyncio.timeout(CLOSE_S):
-                await asyncio.to_thread(self._provider.shutdown)
-        except TimeoutError:
-            log.warning("traces_not_sent")
+        await close_provider(self._provider)
 
 
 def open_tracing(config: Config) -> Tracing | None:
-    """None while no endpoint is set. The exporter sends in a thread of its own."""
-    if not config.otel_endpoint or config.otel_sample_ratio <= 0:
-        return None
-    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-    from opentelemetry.sdk.resources import Resource
-    from opentelemetry.sdk.trace import TracerProvider
-    from opentelemetry.sdk.trace.export import BatchSpanProcessor
-
-    endpoint = config.otel_endpoint.rstrip("/")
-    address = endpoint if endpoint.endswith("/v1/traces") else f"{endpoint}/v1/traces"
-    provider = TracerProvider(resource=Resource.create({"service.name": SERVICE, "host.name": config.node_name}))
-    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=address)))
-    return Tracing(provider, config.otel_sample_ratio)
+    """None while no endpoint is set."""
+    provider = open_provider(config, SERVICE)
+    return None if provider is None else Tracing(provider, config.otel_sample_ratio)
 
 
 def make_timed(base: Any, tracing: Tracing) -> type:
@@ -84,6 +69,10 @@ def make_timed(base: Any, tracing: Tracing) -> type:
             self._below = trace.set_span_in_context(self._root)
             self._admit: Any = tracer.start_span("admit", context=self._below)
             self._attempts = 0
+            told: dict[str, str] = {}
+            if self._root.is_recording():  # a client may have asked not to be traced
+                tracing.propagator.inject(told, self._below)
+            self._traceparent = told.get(TRACEPARENT, "")
 
         def _span(self, name: str, **facts: Any) -> Any:
             return tracer.start_as_current_span(name, context=self._below, attributes=facts, record_exception=False)
@@ -117,6 +106,12 @@ def make_timed(base: Any, tracing: Tracing) -> type:
                     if self.first_byte_ms != before:
                         at_ns = (self.started_ms + self.first_byte_ms) * 1_000_000
                         span.add_event("first byte", timestamp=at_ns)
+
+        def record(self, *arguments: Any, **more: Any) -> UsageRecord:
+            record: UsageRecord = super().record(*arguments, **more)
+            if not self._traceparent:
+                return record
+            return replace(record, other={**record.other, TRACEPARENT: self._traceparent})
 
         async def settle(self, *arguments: Any, **more: Any) -> None:
             with self._span("settle"):

@@ -39,6 +39,7 @@ from workers.settle import Settler
 from workers.settle_totals import SettleTotals
 from workers.store import Content, Store, make_store
 from workers.stream import UsageStreams
+from workers.tracing import open_settle_tracing
 
 log = structlog.get_logger(__name__)
 
@@ -64,6 +65,7 @@ class Process:
         self._stopping = asyncio.Event()
         self._leases = Leases(worker.execute, worker.keys, worker.config.node_name or socket.gethostname())
         self._memory = RedisMemory(worker.engine, worker.redis, worker.execute, worker.keys)
+        self._tracing = open_settle_tracing(worker.config)
         self._totals = SettleTotals(worker.redis)
         self._stores: list[Store] = []
         self._started_ms = int(time.time() * 1000)
@@ -99,7 +101,8 @@ class Process:
             store, worker.redis, partitions=worker.keys.partitions,
             default_threshold=lambda: worker.options.current.quota_remind_threshold,
         )  # fmt: skip
-        main = Settler(streams, store, partitions=owned, policy=policy, after=after, slower=logs)
+        traced = self._tracing.settled if self._tracing is not None else None
+        main = Settler(streams, store, partitions=owned, policy=policy, after=after, traced=traced, slower=logs)
         return [main] if logs is None else [main, logs]
 
     async def run(self) -> None:
@@ -123,6 +126,8 @@ class Process:
             log.warning("last_words_not_said", error=type(error).__name__)  # they run out by themselves
         for store in self._stores:
             await store.close()
+        if self._tracing is not None:
+            await self._tracing.close()
         log.info("stopped", records=self._settlers[0].progress.records)
 
     async def _keep_leases(self) -> None:

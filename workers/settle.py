@@ -55,6 +55,7 @@ class Settler:
         partitions: Callable[[], set[int]],
         policy: Callable[[], LogPolicy],
         after: Callable[[Batch], Awaitable[None]] | None = None,
+        traced: Callable[[Batch, int, int], None] | None = None,
         slower: "Settler | None" = None,
         trim: bool = True,
     ) -> None:
@@ -62,6 +63,7 @@ class Settler:
         Args:
             partitions: those that this worker holds the leases of, asked again before every batch.
             after: told of every applied batch: notifications, reloading of balances.
+            traced: told of it as well, with its begin and end in Unix ns.
             slower: another reader of the same streams (of the log database), which must have read what is dropped.
             trim: whether this one drops applied entries.
         """
@@ -70,6 +72,7 @@ class Settler:
         self._partitions = partitions
         self._policy = policy
         self._after = after
+        self._traced = traced
         self._slower = slower
         self._trim = trim
         self._stopping = asyncio.Event()
@@ -169,7 +172,7 @@ class Settler:
 
     async def apply(self, slices: list[Slice]) -> Batch:
         """Apply what was read. Raises CursorMoved when somebody else did."""
-        started_s = time.monotonic()
+        started_s, begun_ns = time.monotonic(), time.time_ns()
         marked = references(slices)
         known = await self._store.find_known(marked) if marked else None
         batch = build_batch(slices, known, self._policy())
@@ -183,6 +186,8 @@ class Settler:
         for part in slices:
             self.positions[part.partition] = part.last
         self._count(slices, batch, time.monotonic() - started_s)
+        if self._traced is not None:
+            self._traced(batch, begun_ns, time.time_ns())
         if self._after is not None:
             await self._after(batch)
         return batch
