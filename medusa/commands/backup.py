@@ -119,6 +119,7 @@ async def _restore(config: Config, file: Path) -> int:
             await _check_reachable(url)
         for role, url in urls.items():
             await asyncio.to_thread(dumps.load, url, folder / f"{role}.dump")
+            await _gather_statistics(url)
         positions = await _positions(list(urls.values()), manifest.partitions)
         entries = await records.put_back(redis, folder / archive.RECORDS, positions)
         await _meet_anew(urls["database"])
@@ -141,6 +142,18 @@ def _check_same(manifest: archive.Manifest, urls: dict[str, URL]) -> None:
         ours, theirs = url.get_backend_name() if url else None, member.engine if member else None
         if ours != theirs:
             raise CannotStart(f"The backup has {theirs or 'nothing'} as {role}, the configuration {ours or 'nothing'}.")
+
+
+async def _gather_statistics(url: URL) -> None:
+    """A dump of PostgreSQL has none, and until the server looks by itself every plan would be a guess."""
+    if url.get_backend_name() != "postgresql":
+        return
+    engine = make_engine(url, pool_size=1, pool_max=1)
+    try:
+        async with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as db:
+            await db.execute(text("ANALYZE"))
+    finally:
+        await engine.dispose()
 
 
 async def _check_reachable(url: URL) -> None:

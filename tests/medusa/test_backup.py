@@ -9,7 +9,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import text, update
 
 from medusa.backup import archive, records
 from medusa.cannot_start import CannotStart
@@ -76,6 +76,10 @@ async def test_there_and_back(books, tmp_path):
 
     assert await _restore(config, file) == 8
     assert (await opened.one(User, 1)).quota == 10_000 - 30
+    if opened.engine.dialect.name == "postgresql":
+        async with opened.engine.connect() as db:
+            known = await db.execute(text("SELECT count(*) FROM pg_stats WHERE tablename = 'users'"))
+            assert known.scalar_one() > 0, "plans are made from what is there"
     assert not await opened.redis.exists("mx:stale")
     assert await opened.redis.exists("theirs"), "what is not ours stays"
     assert await settle_all(make_settler(opened)) == 8
