@@ -1,0 +1,53 @@
+"""The figures of the page on sizing: memory and disk of a call weighed again, limits of connections as the settings have them."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from bench.settlement import make_record
+from bench.sizing import run
+from schema.config import read_config
+from schema.usage import write_record
+from tests.services import new_postgres, postgres_server
+
+__all__ = ["postgres_server"]
+PAGE = " ".join((Path(__file__).parents[2] / "docs/scaling.md").read_text().split())
+CALLS = 5_000
+
+
+def told(pattern: str) -> float:
+    """The figure that the page gives."""
+    found = re.search(pattern, PAGE)
+    assert found is not None, pattern
+    return float(found[1])
+
+
+def close(measured: float, figure: float, *, within: float = 0.25) -> None:
+    assert abs(measured - figure) <= within * figure, (measured, figure)
+
+
+async def test_memory_and_disk_with_sqlite(tmp_path):
+    found = await run(tmp_path, "", CALLS)
+    close(found["memory"], told(r"memory of Valkey \| (\d+) bytes a call"))
+    assert 20 < found["hold"] < 1.5 * told(r"(\d+) bytes an open hold")
+    close(found["appended"], told(r"append-only file of Valkey \| (\d+) bytes a call"))
+    close(found["file"], told(r"SQLite \| (\d+) bytes a call"))
+    close(len(write_record(make_record(1, 200))) + 12, told(r"spool of an edge \| (\d+) bytes a call"))
+
+
+async def test_disk_with_postgresql(tmp_path, postgres_server):
+    found = await run(tmp_path, new_postgres(postgres_server, "sizing"), CALLS)
+    close(found["logs"], told(r"PostgreSQL \| (\d+) bytes a call in the log"))
+    close(found["mx_ledger_entries"], told(r"in the log, (\d+) in the ledger"))
+    few = found["mx_usage_hourly"] + found["quota_data"]
+    assert few < 1.5 * told(r"hours and totals (\d+) with few accounts"), "600 accounts, keys and models in one hour"
+
+
+def test_connections_are_those_of_the_settings():
+    config = read_config({})
+    assert told(r"keeps up to `SQL_MAX_IDLE_CONNS` \((\d+)\)") == config.sql_max_idle_conns
+    assert told(r"at most `SQL_MAX_OPEN_CONNS` \((\d+)\)") == config.sql_max_open_conns
+    assert told(r"a worker opens at most a quarter of that \((\d+)\)") == max(4, config.sql_max_open_conns // 4)
+    assert told(r"at most (\d+) for the console") == config.redis_pool_size * 5
+    assert told(r"`SPOOL_MAX_MB` \((\d+): a million calls\)") == config.spool_max_mb == pytest.approx(255, abs=20)
