@@ -7,11 +7,13 @@ RUN npm ci --no-audit --no-fund
 COPY admin_ui/ ./
 RUN npm run build
 
-FROM python:3.11-slim AS libraries
+FROM python:3.11-slim-trixie AS libraries
 COPY requirements.lock .
 RUN python -m venv /venv && /venv/bin/pip install --no-cache-dir --require-hashes --no-deps -r requirements.lock
 
-FROM python:3.11-slim
+FROM python:3.11-slim-trixie
+# What `medusa backup` and `medusa restore` call: mariadb-dump, and pg_dump 17, the version that compose.yaml has of PostgreSQL.
+RUN apt-get update && apt-get install -y --no-install-recommends postgresql-client mariadb-client && rm -rf /var/lib/apt/lists/*
 RUN useradd --system --uid 10001 --home-dir /data medusa && mkdir /data && chown medusa /data
 WORKDIR /app
 COPY --from=libraries /venv /venv
@@ -19,6 +21,7 @@ COPY schema/ schema/
 COPY edge/ edge/
 COPY workers/ workers/
 COPY medusa/ medusa/
+RUN printf '#!/bin/sh\nPYTHONPATH=/app exec python -m medusa.cli "$@"\n' > /usr/local/bin/medusa && chmod +x /usr/local/bin/medusa
 ARG COMMIT=unknown
 RUN echo "$COMMIT" > COMMIT
 COPY --from=ui /src/admin_ui/dist/ admin_ui/dist/

@@ -20,6 +20,8 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 _SPOKEN = re.compile(r"`((?:[A-Z_]+=\S+ )*medusa [a-z][^`]*)`")
 _SHOWN = re.compile(r"^ {4}((?:[A-Z_]+=(?:'[^']*'|\S+) )*medusa [a-z].*)$", re.MULTILINE)
 
+_CONTAINED = re.compile(r"^ {4}docker compose (?:run|exec) .*?(medusa [a-z].*)$", re.MULTILINE)
+
 
 def commands():
     """The application as the command line has it."""
@@ -44,7 +46,7 @@ def find(words):
 
 def named(page):
     text = page.read_text()
-    return [*_SPOKEN.findall(text), *_SHOWN.findall(text)]
+    return [*_SPOKEN.findall(text), *_SHOWN.findall(text), *_CONTAINED.findall(text)]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -65,6 +67,23 @@ def test_commands_exist_with_their_options(page):
         values = sum(word in with_value for word in given)  # an option may be repeated
         arguments = [parameter for parameter in command.params if parameter.param_type_name == "argument"]
         assert len(left) - len(given) - values <= len(arguments), line
+
+
+SOURCES = "".join(
+    file.read_text()
+    for folder in ("schema", "edge", "workers", "medusa")
+    for file in sorted((ROOT / folder).rglob("*.py"))
+)
+
+
+def test_messages_that_are_quoted_are_ours():
+    """What the page on trouble gives between “ and ” stands in the program, word for word around its variables."""
+    quoted = re.findall("“([^”]*)”", (ROOT / "docs/troubleshooting.md").read_text())
+    assert len(quoted) > 5
+    source = re.sub(r"\s+", " ", re.sub(r'"\s*\n\s*f?"', "", SOURCES))
+    for message in quoted:
+        for piece in message.split("…"):
+            assert piece.strip() in source, message
 
 
 def test_the_pages_name_the_commands():
