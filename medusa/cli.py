@@ -2,12 +2,16 @@
 
 import importlib
 import pkgutil
+import sys
 
 import typer
 
 import medusa.commands
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="MedusaXD API: an AI gateway with exact bills.")
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+    help="MedusaXD API: an AI gateway with exact bills.",
+)  # fmt: skip
 
 
 @app.callback()
@@ -18,7 +22,15 @@ def _root() -> None:
 def main() -> None:
     for module in pkgutil.iter_modules(medusa.commands.__path__):
         importlib.import_module(f"medusa.commands.{module.name}").register(app)
-    app()
+    try:
+        app()
+    except Exception as error:
+        from medusa.unusable import find_sentence  # what it needs is loaded by whatever raised
+
+        if (sentence := find_sentence(error)) is None:
+            raise
+        typer.echo(f"medusa: {sentence}", err=True)
+        sys.exit(1)
 
 
 if __name__ == "__main__":

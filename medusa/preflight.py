@@ -78,15 +78,15 @@ async def check_database(
 
     def refused(error: Exception) -> str | None:
         if url.get_backend_name() == "sqlite":
-            return f"The SQLite file {place} cannot be used ({_reason(error)}); check SQLITE_PATH and DATA_DIR."
-        if _is_absent(error):
+            return f"The SQLite file {place} cannot be used ({find_reason(error)}); check SQLITE_PATH and DATA_DIR."
+        if is_absent(error):
             return None
-        return f"The database at {place} refuses us ({_reason(error)}); check {name}."
+        return f"The database at {place} refuses us ({find_reason(error)}); check {name}."
 
     await _wait(ask, refused, f"The database at {place}", name, patience_s)
 
 
-def _is_absent(error: Exception) -> bool:
+def is_absent(error: Exception) -> bool:
     """Nobody answers there (yet), as opposed to a server that says no or a host name that does not exist."""
     cause: BaseException = error
     if isinstance(error, DBAPIError) and error.orig is not None:
@@ -100,7 +100,7 @@ def _is_absent(error: Exception) -> bool:
     return type(cause).__name__ in ("CannotConnectNowError", "ConnectionDoesNotExistError")
 
 
-def _reason(error: Exception) -> str:
+def find_reason(error: Exception) -> str:
     """The last line of what the driver said, without SQLAlchemy's wrapping."""
     cause: BaseException = error
     if isinstance(error, DBAPIError) and error.orig is not None:
@@ -124,7 +124,7 @@ async def check_redis(
     def refused(error: Exception) -> str | None:
         named = "Name or service not known" in str(error) or "Temporary failure in name" in str(error)
         if named or isinstance(error, AuthenticationError | ResponseError):
-            return f"Redis at {place} refuses us ({_reason(error)}); check {name}."
+            return f"Redis at {place} refuses us ({find_reason(error)}); check {name}."
         return None
 
     async def ask() -> None:
@@ -168,7 +168,9 @@ async def _wait(
         if sentence := refused(problem):
             raise CannotStart(sentence) from None
         if time.monotonic() + delay_s > deadline:
-            raise CannotStart(f"{what} cannot be reached ({_reason(problem)}); start it or check {variable}.") from None
+            raise CannotStart(
+                f"{what} cannot be reached ({find_reason(problem)}); start it or check {variable}."
+            ) from None
         if not told:
             print(f"Waiting up to {patience_s:.0f} s for {what[0].lower()}{what[1:]}.", file=sys.stderr, flush=True)
             told = True

@@ -8,10 +8,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 from sqlalchemy import select
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from medusa.cannot_start import CannotStart
 from schema.ledger.keys import PARTITIONS, PREFIX, Keys
 from schema.tables import SettleCursor
 
@@ -36,14 +34,11 @@ def order(position: str) -> tuple[int, int]:
 
 
 async def read_positions(engines: list[AsyncEngine], partitions: int) -> dict[int, str]:
-    """Up to where every one of these databases has applied the streams. Raises CannotStart."""
+    """Up to where every one of these databases has applied the streams. Raises DBAPIError, also where our tables are missing."""
     positions: dict[int, str] = {}
     for engine in engines:
-        try:
-            async with engine.connect() as db:
-                rows = (await db.execute(select(SettleCursor.partition, SettleCursor.position))).all()
-        except DBAPIError:
-            raise CannotStart("This database has no tables of ours yet: run `medusa migrate` first.") from None
+        async with engine.connect() as db:
+            rows = (await db.execute(select(SettleCursor.partition, SettleCursor.position))).all()
         found: dict[int, str] = {row.partition: row.position for row in rows}
         for partition in range(partitions):
             own = found.get(partition, START)

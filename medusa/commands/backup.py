@@ -34,7 +34,7 @@ def backup(file: Path, force: bool = typer.Option(False, help="Replace a file th
         _fail(f"{file} exists; choose another name, or --force.")
     try:
         manifest = asyncio.run(_backup(config, file))
-    except (CannotStart, OSError) as error:
+    except CannotStart as error:
         _fail(str(error))
     size = file.stat().st_size
     typer.echo(f"{file}: {size} bytes, {len(manifest.members) - 1} database(s), {manifest.entries} usage records")
@@ -51,7 +51,7 @@ def restore(file: Path, yes: bool = typer.Option(False, "--yes", help="Replace w
         typer.confirm("Replace the database and empty our part of Redis?", abort=True)
     try:
         entries = asyncio.run(_restore(config, file))
-    except (CannotStart, OSError) as error:
+    except CannotStart as error:
         _fail(str(error))
     typer.echo(f"restored; {entries} usage records will be settled at the next start")
 

@@ -91,7 +91,7 @@ def _run(config: Config, work: Work) -> None:
 
     try:
         asyncio.run(run())
-    except (CannotPartition, OSError) as error:
+    except CannotPartition as error:
         _fail(str(error))
 
 
