@@ -5,6 +5,7 @@ Workers write them (workers.redis_memory); `medusa reconcile` and the console sh
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
 import structlog
@@ -16,8 +17,10 @@ from schema.tables import AuditEntry
 
 log = structlog.get_logger(__name__)
 
-EMPTIED, REWOUND = "redis.emptied", "redis.rewound"  # actions of the audit
-SHOWN_MAX = 20  # the newest
+EMPTIED, REWOUND, RESTARTED = "redis.emptied", "redis.rewound", "redis.restarted"  # actions of the audit
+SHOWN_MAX = 20  # losses, the newest
+RESTARTS_MAX = 5  # restarts among them: there may be many
+_SAID = {EMPTIED: "had lost its memory", REWOUND: "had lost its last writes", RESTARTED: "was restarted or replaced"}
 
 
 class RedisLoss(Struct, frozen=True, kw_only=True):
@@ -46,9 +49,8 @@ class Found(Struct, frozen=True):
     def __str__(self) -> str:
         loss = self.loss
         more = "more than " if loss.waiting_more else ""
-        what = "had lost its memory" if self.action == EMPTIED else "had lost its last writes"
         return (
-            f"Redis {what}, noticed at {loss.noticed} (partitions {loss.partitions}): calls that ended from {loss.since} on may be"
+            f"Redis {_SAID[self.action]}, noticed at {loss.noticed} (partitions {loss.partitions}): calls that ended from {loss.since} on may be"
             f" missing in the books. When last seen whole, at {loss.seen}, {more}{loss.waiting} records waited"
             f" ({more}{loss.waiting_quota} quota) and {loss.open} calls were open ({loss.held} quota held); what edges that"
             " lived on sent again is in the books"
@@ -84,18 +86,16 @@ async def write_loss(db: AsyncConnection, action: str, loss: RedisLoss, at_ms: i
     await db.execute(insert(AuditEntry).values(**entry, detail=detail))
 
 
-async def read_losses(engine: AsyncEngine, count_max: int = SHOWN_MAX) -> list[Found]:
+async def read_losses(engine: AsyncEngine) -> list[Found]:
     """The newest first."""
-    wanted = (
-        select(AuditEntry.action, AuditEntry.detail)
-        .where(AuditEntry.subject == "redis", AuditEntry.action.in_((EMPTIED, REWOUND)))
-        .order_by(AuditEntry.id.desc())
-        .limit(count_max)
-    )
+    columns = (AuditEntry.id, AuditEntry.action, AuditEntry.detail)
+    rows: list[Any] = []
     async with engine.connect() as db:
-        rows = (await db.execute(wanted)).all()
+        for actions, count_max in (((EMPTIED, REWOUND), SHOWN_MAX), ((RESTARTED,), RESTARTS_MAX)):
+            wanted = select(*columns).where(AuditEntry.subject == "redis", AuditEntry.action.in_(actions))
+            rows += (await db.execute(wanted.order_by(AuditEntry.id.desc()).limit(count_max))).all()
     found = []
-    for action, detail in rows:
+    for _, action, detail in sorted(rows, key=lambda row: -row[0]):
         try:
             found.append(Found(action, msgspec.json.decode(detail or "", type=RedisLoss)))
         except msgspec.MsgspecError as error:

@@ -119,7 +119,7 @@ class Process:
         await asyncio.gather(*late, *background, return_exceptions=True)
         try:
             async with asyncio.timeout(LAST_S):
-                await self._memory.look(self._leases.owned, save=True)  # what is lost from now on happened after this
+                await self._memory.look(self._leases.owned, last=True)  # what is lost from now on happened after this
                 await self._leases.release()
                 await self._tell_totals()
         except Exception as error:

@@ -1,8 +1,8 @@
 """Does Redis still know what it was told? Signs of life in its memory are compared with what SQL keeps of them.
 
 Another mark, or none: the server was emptied. Fewer signs than were acknowledged: it lost writes, as a replica does that takes
-over too early. Either becomes an entry of the audit that names the span and the bound of what the books may lack, also when it
-happened while no worker ran. One worker looks after each server: the one that has the lease of its first partition.
+over too early. All of them, but another run of the server: what it was told after the last sign may be lost. Each becomes an entry
+of the audit that names the span and the bound of what the books may lack, also when it happened while no worker ran. One worker looks after each server: the one that has the lease of its first partition.
 """
 
 import asyncio
@@ -25,8 +25,9 @@ from schema.ledger import scripts
 from schema.ledger.connection import Execute, evaluate
 from schema.ledger.keys import BEAT, BORN, HOLDS, LOSSES, Keys
 from schema.own_tables import Meta, SettleCursor
-from schema.redis_client import ClusterRedis, queue_of
-from schema.redis_losses import EMPTIED, REWOUND, RedisLoss, write_loss, write_partitions, write_time
+from schema.redis_client import ClusterRedis, queue_of, servers_of
+from schema.redis_losses import EMPTIED, RESTARTED, REWOUND, RedisLoss, write_loss, write_partitions, write_time
+from workers.reap import read_holds
 
 log = structlog.get_logger(__name__)
 
@@ -53,19 +54,22 @@ class Seen(Struct, frozen=True):
     """What was known of a server when it was last seen whole. Times in Unix ms of its clock."""
 
     mark: str
+    run: str  # id of the server's process
     beat: int
     at_ms: int
     clear_ms: int  # calls that had ended before are in SQL
     waiting: Waiting
     open: int = 0  # holds, of all partitions
     held: int = 0  # their quota
-    losses: int = 0  # found so far
+    losses: int = 0  # found so far, restarts left out
+    quiet: bool = False  # the last worker stopped with nothing waiting and no call open
 
 
 class Beat(Struct, frozen=True):
     """What beat.lua answers."""
 
     mark: str
+    run: str
     number: int
     before: int
     before_ms: int
@@ -91,6 +95,8 @@ def judge(seen: Seen, found: Beat) -> Lost | None:
         return Lost(EMPTIED, found.now_ms, 0)
     if found.before < seen.beat:
         return Lost(REWOUND, found.now_ms, found.before_ms)
+    if found.run != seen.run and not seen.quiet:
+        return Lost(RESTARTED, found.now_ms, found.before_ms)
     return None
 
 
@@ -123,8 +129,14 @@ class RedisMemory:
         self._lost: dict[str, Lost] = {}
         self._saved_s = 0.0
 
-    async def look(self, owned: set[int], *, save: bool = False) -> None:
-        """`owned`: partitions that this worker has leases of. Raises what Redis and SQL raise; the next look makes up for it."""
+    async def look(self, owned: set[int], *, save: bool = False, last: bool = False) -> None:
+        """Raises what Redis and SQL raise; the next look makes up for it.
+
+        Args:
+            owned: partitions that this worker has leases of.
+            save: note in SQL what is seen, however short ago that was done.
+            last: this worker stops.
+        """
         watched = [name for name, (_, partitions) in self._servers.items() if partitions[0] in owned]
         for name in self._known.keys() - set(watched):
             del self._known[name]  # somebody else goes on from what SQL has
@@ -136,14 +148,16 @@ class RedisMemory:
         beats = await self._beat(watched)
         for name, beat in beats.items():
             seen = self._known[name].seen
-            lost = judge(seen, beat) if seen is not None and name not in self._lost else None
-            if lost is not None:
+            if seen is None or name in self._lost:
+                continue
+            lost = judge(seen, beat)
+            if lost is not None and not (lost.action == RESTARTED and await self._still_runs(seen.run)):
                 self._lost[name] = lost
-            elif seen is not None and name not in self._lost:
-                self._known[name].seen = replace(seen, beat=beat.number, at_ms=beat.now_ms)
+            else:
+                self._known[name].seen = replace(seen, run=beat.run, beat=beat.number, at_ms=beat.now_ms, quiet=False)
         news = self._lost.keys() & beats.keys() or any(self._known[name].seen is None for name in beats)
-        if beats and (save or news or time.monotonic() - self._saved_s >= SAVE_S):
-            await self._save(beats)
+        if beats and (save or last or news or time.monotonic() - self._saved_s >= SAVE_S):
+            await self._save(beats, last)
             self._saved_s = time.monotonic()
 
     async def _read(self, names: Sequence[str]) -> None:
@@ -166,12 +180,21 @@ class RedisMemory:
         beats: dict[str, Beat] = {}
         for name, answer in zip(names, answers, strict=True):
             if not isinstance(answer, BaseException):
-                beats[name] = Beat(answer[0].decode(), *map(int, answer[1:]))
+                beats[name] = Beat(answer[0].decode(), answer[1].decode(), *map(int, answer[2:]))
             elif len(names) == 1 or not isinstance(answer, RedisError | OSError):
                 raise answer
         return beats
 
-    async def _save(self, beats: Mapping[str, Beat]) -> None:
+    async def _still_runs(self, run: str) -> bool:
+        """On a cluster a slot may have moved to another node, with all that is in it."""
+        if not isinstance(self._redis, ClusterRedis):
+            return False
+        infos = await asyncio.gather(
+            *(node.info("server") for node in await servers_of(self._redis)), return_exceptions=True
+        )
+        return run in {str(info.get("run_id")) for info in infos if isinstance(info, dict)}
+
+    async def _save(self, beats: Mapping[str, Beat], last: bool) -> None:
         """New state and what was lost in one transaction; of two workers that noticed the same one writes it down."""
         open_now, held = await self._execute(b"HMGET", HOLDS, b"open", b"held")
         fresh: dict[str, tuple[str, Seen]] = {}
@@ -179,15 +202,18 @@ class RedisMemory:
             old = self._known[name].seen
             waiting = await self._count_waiting(self._servers[name][1])
             clear_ms = min(beat.now_ms, waiting.oldest_ms or beat.now_ms)
-            losses = (old.losses if old is not None else 0) + (name in self._lost)
+            losses = old.losses if old is not None else 0
+            if name in self._lost and self._lost[name].action != RESTARTED:
+                losses += 1
             seen = Seen(
-                beat.mark, beat.number, beat.now_ms, clear_ms, waiting, int(open_now or 0), int(held or 0), losses
-            )
+                beat.mark, beat.run, beat.number, beat.now_ms, clear_ms, waiting, int(open_now or 0), int(held or 0), losses,
+                quiet=last and not waiting.records and not await self._count_holds(self._servers[name][1]),
+            )  # fmt: skip
             fresh[name] = (msgspec.json.encode(seen).decode(), seen)
         losses_written: list[tuple[str, RedisLoss]] = []
         async with asyncio.timeout(SQL_S_MAX), self._engine.begin() as db:
             written = [name for name in sorted(fresh) if await self._write(db, name, fresh[name][0])]
-            for action in (EMPTIED, REWOUND):
+            for action in (EMPTIED, REWOUND, RESTARTED):
                 names = [name for name in written if name in self._lost and self._lost[name].action == action]
                 if names:
                     losses_written.append((action, self._bound(names)))
@@ -250,8 +276,14 @@ class RedisMemory:
             if more or len(page) < PAGE:
                 return Waiting(records, quota, found.more or more, oldest_ms)
 
+    async def _count_holds(self, partitions: Sequence[int]) -> int:
+        return sum([len(await read_holds(self._execute, self._keys, partition)) for partition in partitions])
+
     async def _tell(self, action: str, loss: RedisLoss) -> None:
-        """The audit has it whatever becomes of the notice."""
+        """The audit has it whatever becomes of the notice. A server that only began anew is no news for everybody."""
+        if action == RESTARTED:
+            log.warning("redis_restarted", **msgspec.structs.asdict(loss))
+            return
         log.error("redis_lost", action=action, **msgspec.structs.asdict(loss))
         facts = {"noticed": loss.noticed, "since": loss.since}
         try:

@@ -12,7 +12,7 @@ from schema.redis_losses import RedisLoss, read_losses
 
 
 class RedisLossView(RedisLoss, frozen=True, kw_only=True):
-    """`action`: redis.emptied, or redis.rewound where only the last writes are missing."""
+    """`action`: redis.emptied, redis.rewound (the last writes are missing), redis.restarted (nothing is known to be missing)."""
 
     action: str
 

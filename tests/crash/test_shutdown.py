@@ -12,6 +12,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from schema.database import make_engine
+from schema.redis_losses import read_losses
 from tests.services import free_port
 from tests.system import BALANCE, PRICE, ROOT, open_system, streamed, until
 
@@ -115,3 +117,6 @@ async def test_a_second_start_takes_less_than_five_seconds(tmp_path: Path):
         cpu_s.append(now.ru_utime + now.ru_stime - used.ru_utime - used.ru_stime)
     # The clock is the promise; on a machine that is busy with other work the processor time that a start takes stands for it.
     assert min(took_s[1:]) < 5 or min(cpu_s[1:]) < 7, (took_s, cpu_s)
+    engine = make_engine("", sqlite_path=next((tmp_path / "data").glob("*.db")).as_posix())
+    assert await read_losses(engine) == [], "a gateway that stops in order has nothing to say of its Redis"
+    await engine.dispose()

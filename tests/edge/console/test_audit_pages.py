@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import insert
 
-from schema.redis_losses import EMPTIED, REWOUND
+from schema.redis_losses import EMPTIED, RESTARTED, REWOUND
 from schema.tables import AuditEntry
 
 ROOT = Path(__file__).parents[3]
@@ -51,7 +51,7 @@ async def test_filters(console, query, found):
 def test_every_action_is_named_in_both_languages():
     written = {code for file in (ROOT / "edge").rglob("*.py") for code in WRITES.findall(file.read_text())}
     assert {"option.write", "user.password_reset", "channel.copy"} <= written
-    written |= {"ledger.reprice", EMPTIED, REWOUND}  # by a command, and by workers
+    written |= {"ledger.reprice", EMPTIED, REWOUND, RESTARTED}  # by a command, and by workers
     offered = (LOCALES.parent / "api/operations.ts").read_text()
     assert sorted(code for code in written if f'"{code}"' not in offered) == []
     for file in (LOCALES / "en.json", LOCALES / "zh-CN.json"):

@@ -35,6 +35,7 @@ describe("what Redis lost", () => {
     [books(), null],
     [books("2026-01-02T00:00:00.000Z", "2026-01-01T00:00:00.000Z"), Date.UTC(2026, 0, 2) / 1000],
     [books("2025-12-20T00:00:00.000Z"), null],
+    [{ losses: [{ action: "redis.restarted", noticed: "2026-01-02T00:00:00.000Z" }] } as Books, null],
   ])("is shown for a week, the newest of it (%#)", (found, at) => expect(lastLoss(found, Date.UTC(2026, 0, 3) / 1000)).toBe(at));
 });
 

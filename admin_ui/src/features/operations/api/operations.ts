@@ -27,7 +27,7 @@ export const listAudit = (list: ListQuery, signal: AbortSignal) => api.getPage<A
 /** What the audit's filter offers; texts: operations.did.<code with _ for .>. */
 export const ACTIONS = [
   "channel.bulk", "channel.copy", "channel.create", "channel.delete", "channel.reveal_key", "channel.tag", "channel.update", "job.run", "log.delete", "option.write",
-  "ledger.reprice", "payment.refused", "redemption.create", "redemption.delete", "redemption.update", "redis.emptied", "redis.rewound", "token.reveal", "user.2fa_backup_codes", "user.2fa_off", "user.2fa_on", "user.access_token", "user.bind", "user.create", "user.delete",
+  "ledger.reprice", "payment.refused", "redemption.create", "redemption.delete", "redemption.update", "redis.emptied", "redis.restarted", "redis.rewound", "token.reveal", "user.2fa_backup_codes", "user.2fa_off", "user.2fa_on", "user.access_token", "user.bind", "user.create", "user.delete",
   "user.delete_for_good", "user.demote", "user.disable", "user.email", "user.enable", "user.passkey_add", "user.passkey_remove", "user.password_reset", "user.promote", "user.topup", "user.unbind", "user.update",
 ];
 
@@ -55,9 +55,9 @@ export function lastReconciliation(jobs: readonly Job[]): Job | undefined {
 }
 
 const LOSS_SHOWN_S = 7 * 86_400;
-/** When Redis was last found without what it had been told, Unix s; null: not within a week. */
+/** When Redis was last found without what it had been told, Unix s; null: not within a week. A restart alone is none. */
 export function lastLoss(books: Books, nowS: number): number | null {
-  const at = Date.parse(books.losses?.[0]?.noticed ?? "") / 1000;
+  const at = Date.parse(books.losses?.find((loss) => loss.action !== "redis.restarted")?.noticed ?? "") / 1000;
   return nowS - at < LOSS_SHOWN_S ? at : null;
 }
 
