@@ -74,8 +74,8 @@ async def measure(client: Any, engine: Engine, file: Path, calls: int) -> dict[s
     await hold_and_settle(ledger, calls, settle=True)
     after, file_after = await find_memory(client)
     found = {"memory": (after - before) / calls, "appended": (file_after - file_before) / calls}
-    await hold_and_settle(ledger, calls // 10, settle=False)
-    found["hold"] = ((await find_memory(client))[0] - after) / (calls // 10)
+    await hold_and_settle(ledger, calls, settle=False)
+    found["hold"] = ((await find_memory(client))[0] - after) / calls
     room = await find_room(engine, file)
     store = make_store(engine, Content())
     streams = UsageStreams(client, ledger.keys)

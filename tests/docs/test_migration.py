@@ -20,13 +20,16 @@ SUMS = (
 
 
 @pytest.mark.parametrize("origin", ["new-api", "one-api"])
-def test_there_and_back_again(tmp_path, origin, monkeypatch):
+@pytest.mark.parametrize("named", [True, False], ids=["the file is named", "the folder is that of the predecessor"])
+def test_there_and_back_again(tmp_path, origin, named, monkeypatch):
     database = tmp_path / "one-api.db"
     shutil.copy(DATABASES / f"{origin}.sqlite3", database)
     monkeypatch.chdir(tmp_path)
     for name in ("SQL_DSN", "LOG_SQL_DSN", "REDIS_CONN_STRING", "CRYPTO_SECRET"):
         monkeypatch.delenv(name, raising=False)
-    environ = {"DATA_DIR": str(tmp_path / "d"), "SQLITE_PATH": str(database), "SESSION_SECRET": "s" * 40}
+    monkeypatch.delenv("SQLITE_PATH", raising=False)
+    place = {"DATA_DIR": str(tmp_path / "d"), "SQLITE_PATH": str(database)} if named else {"DATA_DIR": str(tmp_path)}
+    environ = {**place, "SESSION_SECRET": "s" * 40}
 
     def run(*words):
         done = CliRunner().invoke(APP, words, env=environ)
