@@ -70,7 +70,7 @@ class Meters:
     def __init__(self, figures: Figures | None = None) -> None:
         """`figures`: of the process whose place this one takes; its counters go on."""
         old = figures or Figures()
-        self.on_settled: Callable[[UsageRecord], None] | None = None  # told of every settled call
+        self.on_settled: Callable[[UsageRecord, int, int], None] | None = None  # record, prompt and completion tokens
         self._counters = {
             name: {tuple(key.split("\t")) if key else (): value for key, value in values.items()}
             for name, values in old.counters.items()
@@ -87,7 +87,7 @@ class Meters:
 
     def ended(self, dialect: str, mode: str, status: int, stream: bool, seconds: float, first_byte_ms: int) -> None:
         """A call is over, whoever answered it."""
-        key = (dialect, mode, f"{status // 100}xx" if status else "none", "true" if stream else "false")
+        key = (dialect, mode, _CLASSES[status // 100], "true" if stream else "false")
         (self._requests.get(key) or _new(self._requests, key)).observe(seconds)
         if first_byte_ms >= 0:
             (self._first_bytes.get(key) or _new(self._first_bytes, key)).observe(first_byte_ms / 1000)
@@ -105,11 +105,12 @@ class Meters:
 
     def settled(self, record: UsageRecord) -> None:
         """Model tokens and money of one call."""
-        if self.on_settled is not None:
-            self.on_settled(record)
         tokens, usage = self._tokens, record.usage
-        tokens[_PROMPT] = tokens.get(_PROMPT, 0) + usage.prompt_tokens
-        tokens[_COMPLETION] = tokens.get(_COMPLETION, 0) + usage.completion_tokens
+        prompt, completion = usage.prompt_tokens, usage.completion_tokens
+        if self.on_settled is not None:
+            self.on_settled(record, prompt, completion)
+        tokens[_PROMPT] = tokens.get(_PROMPT, 0) + prompt
+        tokens[_COMPLETION] = tokens.get(_COMPLETION, 0) + completion
         if usage.input_cached:
             tokens[_CACHED] = tokens.get(_CACHED, 0) + usage.input_cached
         key = (record.kind,)
@@ -142,6 +143,18 @@ class Meters:
         )
 
 
+_CLASSES = (
+    "none",
+    "1xx",
+    "2xx",
+    "3xx",
+    "4xx",
+    "5xx",
+    "6xx",
+    "7xx",
+    "8xx",
+    "9xx",
+)  # by the status' first digit; 0: none was sent
 _PROMPT, _COMPLETION, _CACHED = ("prompt",), ("completion",), ("cached",)
 
 

@@ -266,10 +266,14 @@ def charge(usage: TokenUsage, price: PriceRecord) -> Quota:
         total += usage.input_audio * weights.audio
     if usage.output_audio:
         total += usage.output_audio * weights.output_audio
+    return _round(total, weights, used=total > 0 or usage.total_tokens > 0)
+
+
+def _round(total: int, weights: _Weights, *, used: bool) -> Quota:
     if total > 0:
         scale = weights.scale
         return Quota((2 * total + scale) // (2 * scale) or 1)
-    return Quota(1 if weights.text > 0 and usage.total_tokens > 0 else 0)
+    return Quota(1 if weights.text > 0 and used else 0)
 
 
 def quota_saved(usage: TokenUsage, price: PriceRecord) -> Quota:
@@ -288,8 +292,11 @@ def estimate_hold(
     Args:
         max_tokens: the client's own limit of the answer; None = none given, then `completion_guess` (PreConsumedQuota).
     """
-    expected = completion_guess if max_tokens is None else max(0, max_tokens)
-    return charge(TokenUsage(input_text=max(0, prompt_tokens), output_text=expected), price)
+    prompt, expected = max(0, prompt_tokens), completion_guess if max_tokens is None else max(0, max_tokens)
+    weights = _weights_of(price)
+    if weights.call is not None:
+        return weights.call
+    return _round(prompt * weights.text + expected * weights.output, weights, used=prompt + expected > 0)
 
 
 def content_text(price: PriceRecord, usage: TokenUsage) -> str:

@@ -53,7 +53,8 @@ class TokenUsage(Struct, frozen=True, array_like=True):
 
     @property
     def prompt_tokens(self) -> int:
-        return self.input_text + self.input_cached + self.cache_written + self.input_audio + self.input_image
+        written = self.input_cache_write + self.input_cache_write_1h
+        return self.input_text + self.input_cached + written + self.input_audio + self.input_image
 
     @property
     def cache_written(self) -> int:

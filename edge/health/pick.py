@@ -115,6 +115,9 @@ class Picker:
         channels, sums = eligible.channels, eligible.sums
         if not channels:
             return None
+        if len(channels) == 1:  # as with most models
+            only = channels[0]
+            return only if only.id not in tried and not self._board.full(only, now) else None
         board, style = self._board, snapshot.options.channel_choice
         if style == "cheapest":
             return self._cheapest(channels, tried, now)

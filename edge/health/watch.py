@@ -61,13 +61,11 @@ class Health:
         """Every attempt that began must also be `left`."""
         return self.board.begin(channel, model, monotonic())
 
-    def settled(self, record: UsageRecord) -> None:
+    def settled(self, record: UsageRecord, prompt_tokens: int, completion_tokens: int) -> None:
         """A call's charge; comes before the attempt is told to have succeeded."""
         if record.error_code:
             return
-        usage = record.usage
-        key = (record.channel_id, record.model)
-        self.board.spent(key, usage.prompt_tokens, usage.completion_tokens, record.quota)
+        self.board.spent((record.channel_id, record.model), prompt_tokens, completion_tokens, record.quota)
         if record.cut and len(self._cuts) < CUTS_MAX:
             self._cuts.add(record.request_id)
 

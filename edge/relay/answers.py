@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from edge.relay.failures import AttemptFailed, failed_with, learn_from, read_all
+from edge.relay.failures import AttemptFailed, failed_with, learn_from
 from edge.relay.wanted import TALKS
 from edge.upstream.face import UpstreamAnswer
 from edge.upstream.http1 import UpstreamBroken
@@ -19,11 +19,8 @@ if TYPE_CHECKING:
     from edge.relay.live import LiveCall
 
 
-async def answer_plain(live: "LiveCall", answer: UpstreamAnswer, content_type: str, streamed: bool) -> None:
-    """`streamed`: the upstream sends events although the client wants one answer. Raises AttemptFailed."""
-    if not streamed:
-        await finish_plain(live, await read_all(live, answer), content_type)
-        return
+async def collect_stream(live: "LiveCall", answer: UpstreamAnswer) -> ClientAnswer:
+    """The upstream sends events although the client wants one answer. Raises AttemptFailed."""
     reader = open_reader(live.sent)
     whole_frames = live.sent.framing == "websocket"
     events: list[neutral.Event] = []
@@ -35,27 +32,27 @@ async def answer_plain(live: "LiveCall", answer: UpstreamAnswer, content_type: s
     events += reader.close()
     call = replace(live.call, body=live.body, now_s=live.started_ms // 1000)
     try:
-        done = finish_events(call, events, id=live.request_id)
+        return finish_events(call, events, id=live.request_id)
     except BadAnswer as bad:
         raise failed_with(live, bad.error) from None
-    await _answer_with(live, done)
 
 
-async def finish_plain(live: "LiveCall", body: bytes, content_type: str) -> None:
+def read_plain(live: "LiveCall", body: bytes, content_type: str) -> ClientAnswer:
     """An answer that is here whole. Raises AttemptFailed."""
     try:
-        done = finish_answer(live.call, live.sent, body, content_type, id=live.request_id)
+        return finish_answer(live.call, live.sent, body, content_type, id=live.request_id)
     except BadAnswer as bad:
         raise failed_with(live, bad.error, learnt=learn_from(live, 200, body)) from None
-    await _answer_with(live, done)
 
 
-async def _answer_with(live: "LiveCall", done: ClientAnswer) -> None:
+async def settle_and_send(live: "LiveCall", done: ClientAnswer) -> None:
+    """In this order: what the client sees is paid for."""
     usage = done.usage or live.estimate(_completion_tokens(live, done.text))
     if live.wanted.pictures is not None:
         usage = _price_pictures(live, usage, done)
     await live.settle(usage, 200)
-    await live.answer_with(200, done.content_type, done.body)
+    if not live.answer_at_once(200, done.content_type, done.body):
+        await live.answer_with(200, done.content_type, done.body)
 
 
 def _completion_tokens(live: "LiveCall", text: str) -> int:

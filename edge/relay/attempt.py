@@ -11,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from edge.channels import RoutedChannel
-from edge.relay.answers import answer_plain, finish_plain
+from edge.relay.answers import collect_stream, read_plain, settle_and_send
 from edge.relay.failures import AttemptFailed, failed_with, learn_from, read_all, read_retry_after
 from edge.relay.lanes import origin_of, request_head
 from edge.relay.outgoing import NotPrepared, Reply
@@ -39,11 +39,6 @@ class Whole(Struct, frozen=True):
 
 
 Opened = UpstreamAnswer | Whole
-
-
-async def make_attempt(live: "LiveCall", snapshot: EdgeSnapshot) -> None:
-    """Send the call to its channel and relay the answer. Raises AttemptFailed."""
-    await relay_opened(live, await open_attempt(live, snapshot))
 
 
 async def open_attempt(live: "LiveCall", snapshot: EdgeSnapshot, *, good_only: bool = False) -> Opened:
@@ -87,11 +82,29 @@ async def open_attempt(live: "LiveCall", snapshot: EdgeSnapshot, *, good_only: b
 async def relay_opened(live: "LiveCall", opened: Opened) -> None:
     """Raises AttemptFailed."""
     if isinstance(opened, Whole):
-        await finish_plain(live, opened.body, "application/json")
+        await settle_and_send(live, read_plain(live, opened.body, "application/json"))
         return
     live.answer = opened
     try:
-        await _relay(live, opened)
+        live.first_byte_ms = time.time_ns() // 1_000_000 - live.started_ms
+        content_type = opened.header(b"content-type").decode("latin-1") or "application/json"
+        if not 200 <= opened.status < 300:
+            await _raise_upstream(live, opened)
+        lines = live.sent.framing == "json_lines"  # application/x-ndjson, or whatever a proxy makes of it
+        streamed = content_type.startswith("text/event-stream") or (
+            live.sent.stream and (lines or "json" not in content_type)
+        )
+        if live.stream and streamed:
+            await (pass_stream(live, opened) if live.sent.passthrough else translate_stream(live, opened))
+        elif live.stream and live.mode in TALKS and not streamed:
+            await stream_whole(live, await read_all(live, opened))
+        elif streamed:
+            await settle_and_send(live, await collect_stream(live, opened))
+        else:
+            body = opened.take_whole()
+            if body is None:
+                body = await read_all(live, opened)
+            await settle_and_send(live, read_plain(live, body, content_type))
     finally:
         live.answer = None  # from here on the connection may serve another call
         opened.close()
@@ -210,23 +223,6 @@ async def _send(live: "LiveCall", origin: Origin, head: bytes, body: bytes) -> U
         raise _ended(live) from None
     finally:
         live.sending = before
-
-
-async def _relay(live: "LiveCall", answer: UpstreamAnswer) -> None:
-    live.first_byte_ms = time.time_ns() // 1_000_000 - live.started_ms
-    content_type = answer.header(b"content-type").decode("latin-1") or "application/json"
-    if not 200 <= answer.status < 300:
-        await _raise_upstream(live, answer)
-    lines = live.sent.framing == "json_lines"  # application/x-ndjson, or whatever a proxy makes of it
-    streamed = content_type.startswith("text/event-stream") or (
-        live.sent.stream and (lines or "json" not in content_type)
-    )
-    if live.stream and streamed:
-        await (pass_stream(live, answer) if live.sent.passthrough else translate_stream(live, answer))
-    elif live.stream and live.mode in TALKS and not streamed:
-        await stream_whole(live, await read_all(live, answer))
-    else:
-        await answer_plain(live, answer, content_type, streamed)
 
 
 async def _raise_upstream(live: "LiveCall", answer: UpstreamAnswer) -> None:

@@ -22,7 +22,7 @@ from edge.metrics import Meters
 from edge.relay.auto_group import settle_group
 from edge.relay.callers import Caller, Callers
 from edge.relay.failures import AttemptFailed
-from edge.relay.gate import authenticate, check_address, check_model, check_words, group_in_effect, read_key
+from edge.relay.gate import check_address, check_caller, check_model, check_words, group_in_effect, plain_key, read_key
 from edge.relay.hedge import Budget, is_eligible
 from edge.relay.live import LiveCall
 from edge.relay.open_calls import OpenCalls
@@ -139,8 +139,11 @@ async def carry_out(live: LiveCall) -> None:
     if live.place.session:
         caller = live.caller = await relay.find_signed_in(live.scope)
     else:
-        key, pinned = read_key(_key_headers(live), _query_key(live) if live.dialect == "gemini" else "")
-        caller = live.caller = await authenticate(relay.callers, key, pinned, live.started_ms // 1000)
+        key = plain_key(live.headers) if live.dialect != "gemini" else ""
+        if not key:
+            key, pinned = read_key(_key_headers(live), _query_key(live) if live.dialect == "gemini" else "")
+        known = relay.callers.at_hand(key) or await relay.callers.find(key)
+        caller = live.caller = check_caller(known, pinned, live.started_ms // 1000)
     if caller.networks is not None:
         check_address(caller, _address_of(live))
     if snapshot.options.log_client_ip:

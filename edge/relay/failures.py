@@ -40,6 +40,10 @@ class AttemptFailed(Exception):
 
 
 async def read_all(live: "LiveCall", answer: UpstreamAnswer) -> bytes:
+    """Raises AttemptFailed."""
+    body = answer.take_whole()
+    if body is not None:
+        return body
     try:
         return await answer.read_all(ANSWER_BYTES_MAX, live.relay.config.relay_timeout_s)
     except UpstreamBroken:

@@ -13,7 +13,8 @@ from schema.options import Options
 from schema.word_filter import WordFilter
 
 _KEY = re.compile(r"[A-Za-z0-9]{1,64}")
-_PLAIN = re.compile(r"Bearer sk-([A-Za-z0-9]{1,64})")
+_PLAIN = re.compile(rb"Bearer sk-([A-Za-z0-9]{1,64})").fullmatch
+_OTHER_KEYS = frozenset({b"x-api-key", b"x-goog-api-key", b"api-key"})
 ADMIN = 10
 
 
@@ -23,13 +24,17 @@ class Finder(Protocol):
     async def find(self, key: str) -> Caller | None: ...
 
 
+def plain_key(headers: Mapping[bytes, bytes]) -> str:
+    """The key of a call that gives it once and as nearly all do; '' = ask `read_key`."""
+    plain = _PLAIN(headers.get(b"authorization", b""))
+    return plain[1].decode() if plain is not None and _OTHER_KEYS.isdisjoint(headers) else ""
+
+
 def read_key(headers: Mapping[str, str], query_key: str = "") -> tuple[str, int | None]:
     """(key without `sk-`, pinned channel id or None). Raises Refused; two different keys are ambiguous."""
     found = set()
     bearer = headers.get("authorization", "").strip()
     if bearer:
-        if len(headers) == 1 and not query_key and (plain := _PLAIN.fullmatch(bearer)) is not None:
-            return plain[1], None  # nearly every call
         found.add(bearer[7:].strip() if bearer[:7].lower() == "bearer " else bearer)
     for name in ("x-api-key", "x-goog-api-key", "api-key"):
         if headers.get(name, "").strip():
@@ -48,8 +53,12 @@ def read_key(headers: Mapping[str, str], query_key: str = "") -> tuple[str, int 
 
 
 async def authenticate(callers: Finder, key: str, pinned: int | None, now_s: int) -> Caller:
-    """Raises Refused in the order of the checks."""
-    caller = await callers.find(key)
+    """Raises Refused."""
+    return check_caller(await callers.find(key), pinned, now_s)
+
+
+def check_caller(caller: Caller | None, pinned: int | None, now_s: int) -> Caller:
+    """May he call at all? Raises Refused in the order of the checks."""
     if caller is None:
         raise bad_key("The API key is not valid.")
     if caller.token_status == 4:

@@ -72,7 +72,7 @@ class Fork:
 
 
 async def attempt_hedged(live: "LiveCall", snapshot: EdgeSnapshot) -> None:
-    """As make_attempt, on the call's channel and perhaps on a second one; `live.begun` and `live.channel` are the winner's
+    """As an ordinary attempt, on the call's channel and perhaps on a second one; `live.begun` and `live.channel` are the winner's
     afterwards. Raises AttemptFailed, of the first channel where both failed."""
     relay = live.relay
     first = Fork(live, live.channel, live.begun)

@@ -13,7 +13,7 @@ from edge.door.exchange import EXCHANGE, Exchange
 from edge.health.board import Attempt
 from edge.health.pick import Wish
 from edge.relay.admission import hold_quota
-from edge.relay.attempt import make_attempt
+from edge.relay.attempt import open_attempt, relay_opened
 from edge.relay.callers import Caller
 from edge.relay.conversation import name_conversation
 from edge.relay.hedge import attempt_hedged
@@ -138,7 +138,11 @@ class LiveCall:
             await turn  # its refusal comes first
 
     async def attempt(self, snapshot: EdgeSnapshot) -> None:
-        await (attempt_hedged if self.may_hedge else make_attempt)(self, snapshot)
+        """Send the call to its channel and relay the answer. Raises AttemptFailed."""
+        if self.may_hedge:
+            await attempt_hedged(self, snapshot)
+        else:
+            await relay_opened(self, await open_attempt(self, snapshot))
 
     def estimate(self, completion_tokens: int) -> TokenUsage:
         media_tokens = media_rule(self.relay.config, self.wanted.model, stream=self.stream)
@@ -147,14 +151,19 @@ class LiveCall:
 
     async def answer_with(self, status: int, content_type: str, body: bytes, retry_after_s: int = 0) -> None:
         """A whole answer."""
-        if self.exchange is None or self.tells_more or retry_after_s:
+        if retry_after_s or not self.answer_at_once(status, content_type, body):
             await self.head(status, content_type, len(body), retry_after_s)
             await self.end(body)
-            return
+
+    def answer_at_once(self, status: int, content_type: str, body: bytes) -> bool:
+        """A whole answer in one write, as nearly all plain ones leave; False: it needs `answer_with`."""
+        if self.exchange is None or self.tells_more:
+            return False
         self.head_sent = self.body_ended = True
         self.status = status
         name = self.request_id.encode()
         self.exchange.answer(status, _FIELDS % (content_type.encode("latin-1"), name, name), body)
+        return True
 
     @property
     def tells_more(self) -> bool:

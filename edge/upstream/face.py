@@ -19,6 +19,10 @@ class UpstreamAnswer(Protocol):
 
     def header(self, name: bytes) -> bytes: ...
 
+    def take_whole(self) -> bytes | None:
+        """The body, when all of it has arrived and none was read; None: read it."""
+        ...
+
     async def read_some(self, timeout_s: float = 0) -> bytes:
         """Bytes as they arrive (WebSocket: one frame); b"" at the end. Raises UpstreamBroken."""
         ...

@@ -128,7 +128,7 @@ class _Connection(asyncio.Protocol):
             self.keep_alive = False
         if self.sink is not None and self._chunks and not self.complete and self.error is None:
             try:
-                if self.sink(self._take_chunks()):
+                if self.sink(self.take_chunks()):
                     return
             except Exception as error:
                 self.sink_error = error
@@ -199,11 +199,12 @@ class _Connection(asyncio.Protocol):
             self.transport.write(head)
             self.transport.write(body)
 
-    async def _wait(self, timeout_s: float, phase: str) -> None:
+    def _next(self, timeout_s: float, phase: str) -> "asyncio.Future[None]":
+        """Done when something has happened."""
         waiter = self._waiter = self._loop.create_future()
         if timeout_s > 0:
             self._limits.watch(self, timeout_s, phase)
-        await waiter
+        return waiter
 
     def expire(self, phase: str, limit_s: float) -> None:
         """Nothing came in time: whoever waits learns it."""
@@ -218,7 +219,7 @@ class _Connection(asyncio.Protocol):
                 raise self.error
             if self.closed:
                 raise UpstreamBroken("the upstream closed the connection", connected=True)
-            await self._wait(timeout_s, "first_byte")
+            await self._next(timeout_s, "first_byte")
 
     async def read_some(self, timeout_s: float) -> bytes:
         """All body bytes that have arrived, at least one; b"" at the end. Raises UpstreamBroken."""
@@ -227,15 +228,15 @@ class _Connection(asyncio.Protocol):
                 return b""
             if self.error is not None:
                 raise self.error
-            await self._wait(timeout_s, "stream")
-        data = self._take_chunks()
+            await self._next(timeout_s, "stream")
+        return self.take_chunks()
+
+    def take_chunks(self) -> bytes:
+        """What has arrived; reading goes on."""
         if self._paused:
             self._paused = False
             if not self.closed:
                 self.transport.resume_reading()
-        return data
-
-    def _take_chunks(self) -> bytes:
         chunks = self._chunks
         data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
         chunks.clear()
@@ -253,7 +254,7 @@ class _Connection(asyncio.Protocol):
         self.sink = take
         try:
             while self.sink is not None and not (self._chunks or self.complete or self.error or self.closed):
-                await self._wait(timeout_s, "stream")
+                await self._next(timeout_s, "stream")
         finally:
             self.sink = None
         if self.sink_error is not None:
@@ -278,6 +279,11 @@ class Answer:
                 return value
         return b""
 
+    def take_whole(self) -> bytes | None:
+        """The body, when all of it has arrived and none was read, as with nearly every plain answer; None: read it."""
+        connection = self._connection
+        return connection.take_chunks() if connection.complete else None
+
     async def read_some(self, timeout_s: float = 0) -> bytes:
         """Body bytes as they arrive; b"" at the end."""
         return await self._connection.read_some(timeout_s)
@@ -293,12 +299,9 @@ class Answer:
 
     async def read_all(self, bytes_max: int, timeout_s: float = 0) -> bytes:
         """The whole body. Raises UpstreamBroken, also when it is larger than `bytes_max`."""
-        connection = self._connection
-        if connection.complete:  # the usual case: head and body came in one read
-            return await connection.read_some(0)
         parts: list[bytes] = []
         size = 0
-        while data := await connection.read_some(timeout_s):
+        while data := await self._connection.read_some(timeout_s):
             size += len(data)
             if size > bytes_max:
                 raise UpstreamBroken(f"answer larger than {bytes_max} bytes", connected=True, answered=True)

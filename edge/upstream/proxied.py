@@ -32,6 +32,9 @@ class ProxiedAnswer:
     def header(self, name: bytes) -> bytes:
         return next((value for key, value in self.headers if key == name), b"")
 
+    def take_whole(self) -> bytes | None:
+        return None
+
     async def read_some(self, timeout_s: float = 0) -> bytes:
         """The limit between two reads was given with the request."""
         try:

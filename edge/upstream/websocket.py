@@ -44,6 +44,9 @@ class FramesAnswer:
     def header(self, name: bytes) -> bytes:
         return next((value for key, value in self.headers if key == name), b"")
 
+    def take_whole(self) -> bytes | None:
+        return None
+
     async def read_some(self, timeout_s: float = 0) -> bytes:
         try:
             async with asyncio.timeout(timeout_s or None):

@@ -254,12 +254,12 @@ class HotLedger:
             recent.popleft()
         recent.append(_Kept(now_s, record))
 
-    async def _settle(self, record: UsageRecord, *, check: bool = False) -> bool:
+    def _settle(self, record: UsageRecord, *, check: bool = False) -> "asyncio.Future[bool]":
+        """Whether it was late."""
         forget = record.error_code or (record.cut and not record.quota)
         flags = (_FORGET if forget else 0) | (_CHECK if check else 0)
         end = _End(record.request_id, record.quota, write_record(record), flags)
-        late: bool = await self._ends.ask((record.user_id, record.token_id if record.token_limited else 0), end)
-        return late
+        return self._ends.ask((record.user_id, record.token_id if record.token_limited else 0), end)
 
     def _write_ends(self, account: Account, asked: Sequence[_End]) -> Written:
         user_id, token_id = account

@@ -1,5 +1,7 @@
 """Watching a passed-through Chat Completions stream: usage where it is, text where usage is missing."""
 
+from typing import Any
+
 import msgspec
 from msgspec import Struct
 
@@ -21,7 +23,20 @@ class _Chunk(Struct, frozen=True):
     error: msgspec.Raw = msgspec.Raw()
 
 
+class _Answer(Struct, frozen=True):
+    """A whole answer. Whatever might be an error, at any provider, is only noticed: see `wires.in_band_error`."""
+
+    usage: Usage | None = None
+    choices: list[_Choice] | None = None
+    error: Any = None
+    base_resp: Any = None
+    error_code: Any = None
+    code: Any = None
+    success: Any = None
+
+
 _decode = msgspec.json.Decoder(_Chunk, strict=False).decode
+_decode_answer = msgspec.json.Decoder(_Answer, strict=False).decode
 _decode_whole = msgspec.json.Decoder(wire.ChatAnswer, strict=False).decode
 
 
@@ -62,6 +77,16 @@ class ChatMeter:
 
     def usage_of_answer(self, body: bytes) -> TokenUsage | None:
         return self.read_usage(body)
+
+    def usage_of_good_answer(self, body: bytes) -> TokenUsage | None:
+        """The usage of an answer without any sign of an error, found in one look; None: look closer."""
+        try:
+            held = _decode_answer(body)
+        except UNREADABLE:
+            return None
+        if not held.error is held.base_resp is held.error_code is held.code is held.success is None:
+            return None
+        return read_usage(held.usage)
 
     def text_of_answer(self, body: bytes) -> str:
         return self.read_text(body)

@@ -17,6 +17,7 @@ from schema.dialects.errors import BadAnswer
 from schema.dialects.fold import fold
 from schema.dialects.images import ImageAnswer
 from schema.dialects.openai.errors import error_of
+from schema.dialects.openai.meter import ChatMeter
 from schema.dialects.providers import framing
 from schema.dialects.providers.base import Call, Outgoing
 from schema.dialects.providers.template import TEXT
@@ -26,6 +27,7 @@ from schema.dialects.thinking_to_content import ThinkingToContent, turn_answer
 from schema.usage import TokenUsage
 
 _JSON = "application/json"
+_chat_meter = ChatMeter()
 
 
 class ClientAnswer(Struct, frozen=True):
@@ -132,6 +134,10 @@ def _untouched(call: Call, sent: Outgoing, body: bytes, content_type: str) -> Cl
             _check_object(body)
         text = audio.text_of_transcription(body) if call.mode in ("transcription", "translation") else ""
         return ClientAnswer(body, content_type, text=text)
+    if sent.wire == "openai" and call.mode == "chat":  # most calls
+        usage = _chat_meter.usage_of_good_answer(body)
+        if usage is not None:
+            return ClientAnswer(body, content_type, usage)
     error = in_band_error(body)
     if error is not None:
         raise BadAnswer(error)
