@@ -91,7 +91,7 @@ class Edge:
         self.snapshots = Snapshots(config, self.engine, self.pipe)
         await self.snapshots.read()
         read_truth = make_truth_reader(self.engine, config.partitions)
-        hot = HotLedger(self.pipe.execute, partitions=config.partitions, read_truth=read_truth)
+        hot = HotLedger(self.pipe.execute, partitions=config.partitions, read_truth=read_truth, send=self.pipe.send)
         await hot.sync_clock()
         data_dir = Path(config.data_dir)
         spool = open_own(data_dir / "spool", config.spool_max_mb << 20)

@@ -9,11 +9,14 @@ import asyncio
 import ssl
 from collections import deque
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import hiredis
 from msgspec import Struct
+
+from schema.ledger.connection import OnAnswer
 
 CONNECT_TIMEOUT_S = 3.0
 ANSWER_TIMEOUT_S = 3.0  # a server that hangs longer counts as away
@@ -62,7 +65,8 @@ class _Wire(asyncio.Protocol):
         self.pipe = pipe
         self.transport: Any = None
         self.reader = hiredis.Reader()
-        self.waiting: deque[asyncio.Future[Any]] = deque()
+        self.waiting: deque[OnAnswer] = deque()
+        self.answered = 0  # commands
 
     def connection_made(self, transport: Any) -> None:
         self.transport = transport
@@ -71,21 +75,24 @@ class _Wire(asyncio.Protocol):
         reader, waiting = self.reader, self.waiting
         reader.feed(data)
         while (answer := reader.gets()) is not False:
-            future = waiting.popleft()
-            if future.done():
-                continue
-            if isinstance(answer, hiredis.ReplyError):
-                future.set_exception(answer)
-            else:
-                future.set_result(answer)
+            self.answered += 1
+            waiting.popleft()(answer)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.pipe._lost(self)
         while self.waiting:
-            future = self.waiting.popleft()
-            if not future.done():
-                future.set_exception(RedisAway("the connection to Redis broke"))
-                future.exception()  # whoever gave up waiting must not be warned about it
+            self.waiting.popleft()(RedisAway("the connection to Redis broke"))
+
+
+def _resolve(future: "asyncio.Future[Any]", answer: Any) -> None:
+    if future.done():
+        return
+    if isinstance(answer, Exception):
+        future.set_exception(answer)
+        if isinstance(answer, RedisAway):
+            future.exception()  # whoever gave up waiting must not be warned about it
+    else:
+        future.set_result(answer)
 
 
 class RedisPipe:
@@ -100,7 +107,6 @@ class RedisPipe:
         self._closed = False
         self._reconnecting: asyncio.Task[None] | None = None
         self._watch: asyncio.TimerHandle | None = None
-        self._oldest_sent_at = 0.0
         self.on_connect = (
             on_connect  # awaited after every successful connect; its first step runs before any other command
         )
@@ -135,23 +141,27 @@ class RedisPipe:
 
     def _direct(self, wire: _Wire, *command: str) -> "asyncio.Future[Any]":
         future: asyncio.Future[Any] = self._loop.create_future()
-        wire.waiting.append(future)
+        wire.waiting.append(partial(_resolve, future))
         wire.transport.write(hiredis.pack_command(command))  # type: ignore[arg-type]  # its stub knows one-element tuples only
         return future
 
     def execute(self, *command: bytes | str | int) -> "asyncio.Future[Any]":
         """Queue one command; the future holds its answer, or RedisAway, or hiredis.ReplyError."""
         future: asyncio.Future[Any] = self._loop.create_future()
+        self.send(partial(_resolve, future), *command)
+        return future
+
+    def send(self, on_answer: OnAnswer, *command: bytes | str | int) -> None:
+        """Queue one command; see schema.ledger.connection.Send."""
         wire = self._wire
         if wire is None or len(wire.waiting) > IN_FLIGHT_MAX:
-            future.set_exception(RedisAway("Redis is away" if wire is None else "too many commands in flight"))
-            return future
+            on_answer(RedisAway("Redis is away" if wire is None else "too many commands in flight"))
+            return
         self._out.append(hiredis.pack_command(command))  # type: ignore[arg-type]  # its stub knows one-element tuples only
-        wire.waiting.append(future)
+        wire.waiting.append(on_answer)
         if not self._flush_due:
             self._flush_due = True
             self._loop.call_soon(self._flush)
-        return future
 
     def _flush(self) -> None:
         self._flush_due = False
@@ -161,15 +171,16 @@ class RedisPipe:
             return  # connection_lost has failed the futures
         wire.transport.write(out[0] if len(out) == 1 else b"".join(out))
         if self._watch is None:
-            self._watch = self._loop.call_later(ANSWER_TIMEOUT_S, self._check_alive, wire, wire.waiting[0])
+            self._watch = self._loop.call_later(ANSWER_TIMEOUT_S, self._check_alive, wire, wire.answered)
 
-    def _check_alive(self, wire: _Wire, oldest: "asyncio.Future[Any]") -> None:
+    def _check_alive(self, wire: _Wire, answered: int) -> None:
         self._watch = None
         if self._wire is not wire:
             return
-        if oldest.done():
-            if wire.waiting:
-                self._watch = self._loop.call_later(ANSWER_TIMEOUT_S, self._check_alive, wire, wire.waiting[0])
+        if not wire.waiting:
+            return
+        if wire.answered > answered:
+            self._watch = self._loop.call_later(ANSWER_TIMEOUT_S, self._check_alive, wire, wire.answered)
             return
         wire.transport.abort()  # half-open or hanging: connection_lost tells everybody
 

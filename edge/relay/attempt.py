@@ -202,7 +202,6 @@ def _make_call(live: "LiveCall", snapshot: EdgeSnapshot, upstream_model: str) ->
 
 async def _send(live: "LiveCall", origin: Origin, head: bytes, body: bytes) -> UpstreamAnswer:
     config = live.relay.config
-    patience_s = [config.first_byte_timeout_s, 0 if live.stream else config.relay_timeout_s]
     before, live.sending = live.sending, asyncio.current_task(live.relay.loop)
     try:
         return await live.relay.http.request(
@@ -210,7 +209,7 @@ async def _send(live: "LiveCall", origin: Origin, head: bytes, body: bytes) -> U
             head,
             body,
             connect_timeout_s=config.connect_timeout_s,
-            first_byte_timeout_s=min(filter(None, patience_s), default=0),
+            first_byte_timeout_s=live.relay.patience_s[live.stream],
         )
     except UpstreamBroken as error:
         log.info("attempt_failed", request_id=live.request_id, channel=live.channel.id, reason=error.reason)

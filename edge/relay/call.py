@@ -96,6 +96,11 @@ class Relay:
             file_proxy=config.user_content_request_proxy,
         )
         self.facts: dict[int, frozenset[str]] = {}  # channel -> what its answers taught, until the channel is edited
+        limits_s = (config.first_byte_timeout_s, config.relay_timeout_s)
+        self.patience_s = {  # for the first byte; 0: no limit
+            True: config.first_byte_timeout_s,
+            False: min(filter(None, limits_s), default=0),
+        }  # by whether a stream is wanted: the limit of a whole call is not for streams
         self.limiter = RateLimiter(hot.execute, hot.keys)
         self.budget = Budget()
         self.open = OpenCalls(hot, config.hold_deadline_s, lambda: snapshots.current.options)

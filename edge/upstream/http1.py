@@ -15,7 +15,7 @@ import httptools
 from msgspec import Struct
 
 READ_BUFFER_BYTES_MAX = 256 * 1024  # unread answer bytes per connection before the socket is paused
-HEADER_BYTES_MAX = 64 * 1024  # of one answer; more is not an API
+HEADER_BYTES_MAX = 64 * 1024  # of an answer that has no end of its head yet; more is not an API
 IDLE_CONNECTIONS_MAX = 512  # kept per origin; each costs about 10 KiB
 IDLE_S_MAX = 55.0  # common servers close idle connections after 60 s or more
 CONNECT_TIMEOUT_S = 10.0
@@ -79,7 +79,7 @@ class _Connection(asyncio.Protocol):
     """One socket and the answer that is being read from it."""
 
     __slots__ = (
-        "_body", "_buffered", "_chunks", "_header_bytes", "_limits", "_loop", "_parser", "_paused", "_waiter",
+        "_buffered", "_chunks", "_limits", "_loop", "_parser", "_paused", "_waiter",
         "closed", "complete", "error", "headers", "idle_since", "keep_alive", "on_body", "origin", "sink", "sink_error", "status",
         "transport", "used",
     )  # fmt: skip
@@ -102,7 +102,6 @@ class _Connection(asyncio.Protocol):
         self._chunks: list[bytes] = []
         self.on_body = self._chunks.append  # the parser calls it for every chunk: no Python in between
         self._buffered = 0
-        self._header_bytes = 0
         self.complete = False
         self.keep_alive = False
         self.error: UpstreamBroken | None = None
@@ -126,6 +125,8 @@ class _Connection(asyncio.Protocol):
             if not self.complete:
                 self._fail(f"not HTTP/1.1: {type(exc).__name__}")
             self.keep_alive = False
+        if not self.status and self._buffered > HEADER_BYTES_MAX:
+            self._fail("answer headers too large")
         if self.sink is not None and self._chunks and not self.complete and self.error is None:
             try:
                 if self.sink(self.take_chunks()):
@@ -171,9 +172,6 @@ class _Connection(asyncio.Protocol):
 
     # --- parser side (httptools calls these)
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._header_bytes += len(name) + len(value)
-        if self._header_bytes > HEADER_BYTES_MAX:
-            raise ValueError("answer headers too large")
         self.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:

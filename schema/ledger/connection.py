@@ -1,6 +1,8 @@
 """How the ledger speaks to Redis: any callable that sends one command. Scripts go by their hash, and by source once after a restart."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 import hiredis
@@ -15,6 +17,33 @@ class Execute(Protocol):
     """Send one command; the answer as hiredis gives it (bytes, int, list, None); server errors raise hiredis.ReplyError."""
 
     def __call__(self, *command: Part) -> Awaitable[Any]: ...
+
+
+OnAnswer = Callable[[Any], None]  # takes the answer, or the exception in its place
+
+
+class Send(Protocol):
+    """Send one command whose answer goes to `on_answer` at once: a future would cost a turn of the loop more.
+
+    `on_answer` must not raise, and may be called before this returns.
+    """
+
+    def __call__(self, on_answer: OnAnswer, *command: Part) -> None: ...
+
+
+def through_futures(execute: Execute) -> Send:
+    """For connections that know futures only."""
+
+    def send(on_answer: OnAnswer, *command: Part) -> None:
+        answer = asyncio.ensure_future(execute(*command))
+        answer.add_done_callback(partial(_hand_on, on_answer))
+
+    return send
+
+
+def _hand_on(on_answer: OnAnswer, answer: "asyncio.Future[Any]") -> None:
+    error = asyncio.CancelledError() if answer.cancelled() else answer.exception()
+    on_answer(answer.result() if error is None else error)
 
 
 def over_redis_py(redis: Any) -> Execute:

@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 
 import hiredis
 
-from schema.ledger.connection import Execute, Part
+from schema.ledger.connection import Part, Send
 from schema.ledger.scripts import Script
 
 CALLS_MAX = 100  # of one account in one script call: about 0.5 ms of the server
@@ -26,7 +26,7 @@ class Gathering(Generic[Asked]):
 
     def __init__(
         self,
-        execute: Execute,
+        send: Send,
         script: Script,
         write: Callable[[Account, Sequence[Asked]], Written],
         read: Callable[[list[Any], int], Sequence[Any]],
@@ -37,10 +37,9 @@ class Gathering(Generic[Asked]):
             read: takes its answer apart, one part for each of so many calls.
         """
         self._loop = asyncio.get_running_loop()
-        self._execute, self._script = execute, script
+        self._out, self._script = send, script
         self._write, self._read = write, read
-        self._waiting: dict[Account, list[tuple[Asked, asyncio.Future[Any]]]] = {}
-        self._again: set[asyncio.Task[None]] = set()
+        self._waiting: dict[Account, tuple[list[Asked], list[asyncio.Future[Any]]]] = {}
 
     def ask(self, account: Account, asked: Asked) -> "asyncio.Future[Any]":
         """The answer to this call; what Redis raises, all calls of its script call are told."""
@@ -49,59 +48,47 @@ class Gathering(Generic[Asked]):
             self._loop.call_soon(self._leave)
         waiting = self._waiting.get(account)
         if waiting is None:
-            self._waiting[account] = [(asked, future)]
+            self._waiting[account] = ([asked], [future])
         else:
-            waiting.append((asked, future))
+            waiting[0].append(asked)
+            waiting[1].append(future)
         return future
 
     def _leave(self) -> None:
         waiting, self._waiting = self._waiting, {}
-        for account, calls in waiting.items():
+        for account, (calls, futures) in waiting.items():
             for start in range(0, len(calls), CALLS_MAX):
-                self._send(account, calls[start : start + CALLS_MAX] if len(calls) > CALLS_MAX else calls)
+                end = start + CALLS_MAX
+                self._send(account, calls[start:end], futures[start:end])
 
-    def _send(self, account: Account, calls: list[tuple[Asked, "asyncio.Future[Any]"]]) -> None:
-        futures = [future for _, future in calls]
+    def _send(self, account: Account, calls: list[Asked], futures: list["asyncio.Future[Any]"]) -> None:
         try:
-            keys, arguments = self._write(account, [asked for asked, _ in calls])
-            answer = asyncio.ensure_future(self._execute(b"EVALSHA", self._script.sha, len(keys), *keys, *arguments))
+            keys, arguments = self._write(account, calls)
+            answered = partial(self._answered, keys, arguments, futures)
+            self._out(answered, b"EVALSHA", self._script.sha, len(keys), *keys, *arguments)
         except Exception as error:  # nobody awaits this function: those who wait must be told
             _fail(futures, error)
-            return
-        answer.add_done_callback(partial(self._answered, keys, arguments, futures))
 
     def _answered(
-        self,
-        keys: Sequence[str],
-        arguments: Sequence[Part],
-        futures: list["asyncio.Future[Any]"],
-        answer: "asyncio.Future[Any]",
+        self, keys: Sequence[str], arguments: Sequence[Part], futures: list["asyncio.Future[Any]"], answer: Any
     ) -> None:
-        error = asyncio.CancelledError() if answer.cancelled() else answer.exception()
-        if error is None:
-            self._tell(futures, answer.result())
-        elif isinstance(error, hiredis.ReplyError) and str(error).startswith("NOSCRIPT"):
-            task = self._loop.create_task(self._send_again(keys, arguments, futures))
-            self._again.add(task)
-            task.add_done_callback(self._again.discard)
+        if isinstance(answer, hiredis.ReplyError) and str(answer).startswith("NOSCRIPT"):
+            again = partial(self._tell, futures)  # the server was restarted and has forgotten the script
+            self._out(again, b"EVAL", self._script.source, len(keys), *keys, *arguments)
         else:
-            _fail(futures, error)
+            self._tell(futures, answer)
 
-    async def _send_again(
-        self, keys: Sequence[str], arguments: Sequence[Part], futures: list["asyncio.Future[Any]"]
-    ) -> None:
-        """The server was restarted and has forgotten the script."""
-        try:
-            answer = await self._execute(b"EVAL", self._script.source, len(keys), *keys, *arguments)
-        except BaseException as error:
-            _fail(futures, error)
-            if not isinstance(error, Exception):
-                raise
+    def _tell(self, futures: list["asyncio.Future[Any]"], answer: Any) -> None:
+        if isinstance(answer, BaseException):
+            _fail(futures, answer)
             return
-        self._tell(futures, answer)
-
-    def _tell(self, futures: list["asyncio.Future[Any]"], answer: list[Any]) -> None:
-        for future, one in zip(futures, self._read(answer, len(futures)), strict=True):
+        try:
+            answers = list(self._read(answer, len(futures)))
+            assert len(answers) == len(futures), answer
+        except Exception as error:  # not what our script answers
+            _fail(futures, error)
+            return
+        for future, one in zip(futures, answers, strict=True):
             if not future.done():  # a call that was cancelled waits no more
                 future.set_result(one)
 

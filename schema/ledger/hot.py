@@ -13,12 +13,12 @@ from typing import Any
 from msgspec import Struct
 
 from schema.ledger import scripts
-from schema.ledger.connection import Execute, Part, evaluate
+from schema.ledger.connection import Execute, Part, Send, evaluate, through_futures
 from schema.ledger.gathering import Account, Gathering, Written
 from schema.ledger.keys import Keys
 from schema.ledger.loading import BalanceLoader, Truth
 from schema.quota import Quota
-from schema.usage import UsageRecord, write_record
+from schema.usage import UsageRecord, read_record, write_record
 
 REFRESH_MS = 60_000  # a hot balance older than this is loaded again in the background while in use
 EPOCH_LIFETIME_S = 3600  # far longer than any load from SQL takes
@@ -79,11 +79,6 @@ def _steady_ms() -> int:
     return time.monotonic_ns() // 1_000_000
 
 
-class _Kept(Struct, frozen=True):
-    at_s: float
-    record: UsageRecord
-
-
 class _Hold(Struct, frozen=True):
     """What a call asks for. `idempotency_key` '' = none."""
 
@@ -117,6 +112,7 @@ class HotLedger:
         *,
         partitions: int,
         read_truth: Callable[[Sequence[tuple[int, int]]], Awaitable[dict[tuple[int, int], Truth]]],
+        send: Send | None = None,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
         """
@@ -124,15 +120,17 @@ class HotLedger:
             execute: sends one command, see schema.ledger.connection.
             partitions: LEDGER_PARTITIONS; equal in every process.
             read_truth: balances from SQL, see schema.ledger.truth.
+            send: the same connection for holds and settles, where it has the shorter way.
         """
         self.keys = Keys(partitions)
         self.execute = execute
         self._now_ms = now_ms
         self._clock_offset_ms: int | None = None
         self._loader = BalanceLoader(execute, self.keys, read_truth, now_ms)
-        self._holds = Gathering(execute, scripts.RESERVE, self._write_holds, _read_holds)
-        self._ends = Gathering(execute, scripts.SETTLE, self._write_ends, _read_ends)
-        self._recent: deque[_Kept] = deque(maxlen=RING_RECORDS_MAX)
+        send = send or through_futures(execute)
+        self._holds = Gathering(send, scripts.RESERVE, self._write_holds, _read_holds)
+        self._ends = Gathering(send, scripts.SETTLE, self._write_ends, _read_ends)
+        self._recent: deque[tuple[float, bytes]] = deque(maxlen=RING_RECORDS_MAX)  # monotonic s, a record as written
         self._refreshing: set[asyncio.Task[None]] = set()
 
     # -- clock ---------------------------------------------------------------------------------------------------------
@@ -243,22 +241,19 @@ class HotLedger:
 
     async def settle(self, record: UsageRecord) -> Settled:
         """End a call: acknowledged means that the record is in the stream. Failed calls (quota 0, `error_code`) too."""
-        late = await self._settle(record)
-        self._remember(record)
+        written = write_record(record)
+        late = await self._settle(record, written)
+        now_s, recent = time.monotonic(), self._recent
+        while recent and recent[0][0] < now_s - RING_MS / 1000:
+            recent.popleft()
+        recent.append((now_s, written))
         return Settled(late)
 
-    def _remember(self, record: UsageRecord) -> None:
-        now_s = time.monotonic()
-        recent = self._recent
-        while recent and recent[0].at_s < now_s - RING_MS / 1000:
-            recent.popleft()
-        recent.append(_Kept(now_s, record))
-
-    def _settle(self, record: UsageRecord, *, check: bool = False) -> "asyncio.Future[bool]":
-        """Whether it was late."""
+    def _settle(self, record: UsageRecord, written: bytes, *, check: bool = False) -> "asyncio.Future[bool]":
+        """Whether it was late. `written`: the record's bytes."""
         forget = record.error_code or (record.cut and not record.quota)
         flags = (_FORGET if forget else 0) | (_CHECK if check else 0)
-        end = _End(record.request_id, record.quota, write_record(record), flags)
+        end = _End(record.request_id, record.quota, written, flags)
         return self._ends.ask((record.user_id, record.token_id if record.token_limited else 0), end)
 
     def _write_ends(self, account: Account, asked: Sequence[_End]) -> Written:
@@ -271,7 +266,7 @@ class HotLedger:
 
     def recent(self) -> list[UsageRecord]:
         """What this process settled in the 5 s before its last settle: ask before the first settle on a new connection."""
-        return [kept.record for kept in self._recent]
+        return [read_record(written) for _, written in self._recent]
 
     async def replay(self, records: Iterable[UsageRecord] | None = None) -> int:
         """Settle again what a server that was killed may have forgotten; every record is checked before it counts.
@@ -287,9 +282,9 @@ class HotLedger:
         for record in records:
             batch.append(record)
             if len(batch) == EXTEND_HOLDS_MAX:
-                await asyncio.gather(*(self._settle(one, check=True) for one in batch))
+                await asyncio.gather(*(self._settle(one, write_record(one), check=True) for one in batch))
                 sent, batch = sent + len(batch), []
-        await asyncio.gather(*(self._settle(one, check=True) for one in batch))
+        await asyncio.gather(*(self._settle(one, write_record(one), check=True) for one in batch))
         return sent + len(batch)
 
     # -- balance -------------------------------------------------------------------------------------------------------

@@ -1,0 +1,59 @@
+"""The hot path's connection to Redis, over a real server: answers in order, to futures and to callbacks alike, and when it breaks."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import hiredis
+import pytest
+
+from edge.redis_pipe import RedisAway, RedisPipe
+from tests.services import run_valkey
+
+
+@pytest.fixture
+async def pipe() -> AsyncIterator[RedisPipe]:
+    with run_valkey() as url:
+        pipe = RedisPipe(url)
+        await pipe.connect()
+        yield pipe
+        await pipe.close()
+
+
+async def test_callbacks_and_futures_are_answered_in_order(pipe: RedisPipe):
+    told: list[Any] = []
+    pipe.send(told.append, b"SET", "a", 1)
+    first = pipe.execute(b"INCR", "a")
+    pipe.send(told.append, b"INCR", "a")
+    assert await pipe.execute(b"INCR", "a") == 4
+    assert (told, first.result()) == ([b"OK", 3], 2)
+
+
+async def test_what_the_server_refuses_is_told_to_the_one_who_asked(pipe: RedisPipe):
+    told: list[Any] = []
+    pipe.send(told.append, b"NO SUCH COMMAND")
+    with pytest.raises(hiredis.ReplyError):
+        await pipe.execute(b"INCR", "a", "b")
+    assert [type(one) for one in told] == [hiredis.ReplyError]
+    assert await pipe.execute(b"PING") == b"PONG"
+
+
+async def test_who_gave_up_waiting_holds_up_nobody(pipe: RedisPipe):
+    given_up = pipe.execute(b"INCR", "a")
+    given_up.cancel()
+    assert await pipe.execute(b"INCR", "a") == 2
+
+
+async def test_a_broken_connection_is_told_to_all_who_wait_and_at_once_to_those_who_come_later(pipe: RedisPipe):
+    told: list[Any] = []
+    waiting = pipe.execute(b"BLPOP", "nothing", 0)
+    pipe.send(told.append, b"PING")
+    await asyncio.sleep(0.05)
+    assert pipe._wire is not None
+    pipe._wire.transport.abort()
+    with pytest.raises(RedisAway):
+        await waiting
+    if not pipe.connected:
+        pipe.send(told.append, b"PING")
+        assert len(told) == 2
+    assert {type(one) for one in told} == {RedisAway}
