@@ -180,8 +180,7 @@ async def carry_out(live: LiveCall) -> None:
             await take_turn(live, limits)
         await live.answer_with(200, "application/json", answer_count(live.place, wanted.model, body))
         return
-    deadline_ms = live.started_ms + relay.config.retry_deadline_s * 1000
-    policy = RetryPolicy(1 + snapshot.options.retry_times, deadline_ms)
+    attempts_max = 1 + snapshot.options.retry_times
     last: neutral.UpstreamError | None = None
     wait_s = 0  # as the last upstream asks for
     attempt = 0
@@ -237,10 +236,8 @@ async def carry_out(live: LiveCall) -> None:
                 again = channel
                 continue
             others = live.choose(snapshot, pinned, attempt + 1) is not None
-            if (
-                live.begun.trial and others
-            ):  # trying a channel that was out of service shall not cost the client an attempt
-                policy = replace(policy, attempts_max=policy.attempts_max + 1)
+            if live.begun.trial and others:  # a channel that was out of service shall not cost the client an attempt
+                attempts_max += 1
             decision = after_failure(
                 failed.failure,
                 attempt=attempt,
@@ -248,7 +245,7 @@ async def carry_out(live: LiveCall) -> None:
                 pinned=pinned is not None,
                 others_left=others,
                 now_ms=time.time_ns() // 1_000_000,
-                policy=policy,
+                policy=RetryPolicy(attempts_max, live.started_ms + relay.config.retry_deadline_s * 1000),
             )
             if isinstance(decision, GiveUp):
                 break
