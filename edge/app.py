@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import structlog
 
-from edge.cluster_pipe import open_pipe
+from edge.cluster_pipe import open_line, open_pipe
 from edge.console.app import create_console
 from edge.console.playground import PlaygroundDoor
 from edge.door.listener import Door
@@ -91,7 +91,8 @@ class Edge:
         self.snapshots = Snapshots(config, self.engine, self.pipe)
         await self.snapshots.read()
         read_truth = make_truth_reader(self.engine, config.partitions)
-        hot = HotLedger(self.pipe.execute, partitions=config.partitions, read_truth=read_truth, send=self.pipe.send)
+        line = open_line(self.pipe)
+        hot = HotLedger(self.pipe.execute, partitions=config.partitions, read_truth=read_truth, line=line)
         await hot.sync_clock()
         data_dir = Path(config.data_dir)
         spool = open_own(data_dir / "spool", config.spool_max_mb << 20)

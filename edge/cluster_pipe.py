@@ -13,7 +13,7 @@ import hiredis
 import structlog
 
 from edge.redis_pipe import ANSWER_TIMEOUT_S, RedisAway, RedisPipe
-from schema.ledger.connection import through_futures
+from schema.ledger.connection import FutureLine, Line
 from schema.redis_cluster import (
     SLOTS,
     Address,
@@ -48,7 +48,6 @@ class ClusterPipe:
         self._keeper: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
         self._turn = 0
-        self.send = through_futures(self.execute)
         self._closed = False
         self.on_connect: Callable[[], Awaitable[None]] | None = None  # awaited after every connect of a node
         self.on_lost: Callable[[], None] | None = None  # called when a node was lost, before its commands fail
@@ -253,3 +252,8 @@ Pipe = RedisPipe | ClusterPipe
 
 def open_pipe(url: str) -> Pipe:
     return ClusterPipe(url) if is_cluster(url) else RedisPipe(url)
+
+
+def open_line(pipe: Pipe) -> Line:
+    """A cluster answers by futures: a command may go to one node after another."""
+    return FutureLine(pipe.execute) if isinstance(pipe, ClusterPipe) else pipe

@@ -103,6 +103,7 @@ class RedisPipe:
         self._loop = asyncio.get_running_loop()
         self._wire: _Wire | None = None
         self._out: list[bytes] = []
+        self._steps: list[Callable[[], None]] = []
         self._flush_due = False
         self._closed = False
         self._reconnecting: asyncio.Task[None] | None = None
@@ -152,7 +153,7 @@ class RedisPipe:
         return future
 
     def send(self, on_answer: OnAnswer, *command: bytes | str | int) -> None:
-        """Queue one command; see schema.ledger.connection.Send."""
+        """See schema.ledger.connection.Line."""
         wire = self._wire
         if wire is None or len(wire.waiting) > IN_FLIGHT_MAX:
             on_answer(RedisAway("Redis is away" if wire is None else "too many commands in flight"))
@@ -163,12 +164,22 @@ class RedisPipe:
             self._flush_due = True
             self._loop.call_soon(self._flush)
 
+    def before_leaving(self, step: Callable[[], None]) -> None:
+        """See schema.ledger.connection.Line."""
+        self._steps.append(step)
+        if not self._flush_due:
+            self._flush_due = True
+            self._loop.call_soon(self._flush)
+
     def _flush(self) -> None:
+        steps, self._steps = self._steps, []
+        for step in steps:
+            step()
         self._flush_due = False
         out, self._out = self._out, []
         wire = self._wire
-        if wire is None:
-            return  # connection_lost has failed the futures
+        if wire is None or not out:
+            return  # connection_lost has told everybody
         wire.transport.write(out[0] if len(out) == 1 else b"".join(out))
         if self._watch is None:
             self._watch = self._loop.call_later(ANSWER_TIMEOUT_S, self._check_alive, wire, wire.answered)

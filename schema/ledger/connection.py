@@ -22,23 +22,33 @@ class Execute(Protocol):
 OnAnswer = Callable[[Any], None]  # takes the answer, or the exception in its place
 
 
-class Send(Protocol):
-    """Send one command whose answer goes to `on_answer` at once: a future would cost a turn of the loop more.
+class Line(Protocol):
+    """A connection that answers by callbacks, and whose commands of one turn of the loop leave together.
 
-    `on_answer` must not raise, and may be called before this returns.
+    Futures, and a step of the loop between gathering and leaving, would cost turns of the loop, and each turn a system call.
     """
 
-    def __call__(self, on_answer: OnAnswer, *command: Part) -> None: ...
+    def send(self, on_answer: OnAnswer, *command: Part) -> None:
+        """Queue one command. `on_answer` must not raise; it may be called before this returns."""
+        ...
+
+    def before_leaving(self, step: Callable[[], None]) -> None:
+        """`step` is called once, before the commands of this turn leave: what it sends leaves with them. It must not raise."""
+        ...
 
 
-def through_futures(execute: Execute) -> Send:
-    """For connections that know futures only."""
+class FutureLine:
+    """A Line over connections that know futures only."""
 
-    def send(on_answer: OnAnswer, *command: Part) -> None:
-        answer = asyncio.ensure_future(execute(*command))
+    def __init__(self, execute: Execute) -> None:
+        self._execute = execute
+
+    def send(self, on_answer: OnAnswer, *command: Part) -> None:
+        answer = asyncio.ensure_future(self._execute(*command))
         answer.add_done_callback(partial(_hand_on, on_answer))
 
-    return send
+    def before_leaving(self, step: Callable[[], None]) -> None:
+        asyncio.get_running_loop().call_soon(step)
 
 
 def _hand_on(on_answer: OnAnswer, answer: "asyncio.Future[Any]") -> None:

@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 
 import hiredis
 
-from schema.ledger.connection import Part, Send
+from schema.ledger.connection import Line, Part
 from schema.ledger.scripts import Script
 
 CALLS_MAX = 100  # of one account in one script call: about 0.5 ms of the server
@@ -26,7 +26,7 @@ class Gathering(Generic[Asked]):
 
     def __init__(
         self,
-        send: Send,
+        line: Line,
         script: Script,
         write: Callable[[Account, Sequence[Asked]], Written],
         read: Callable[[list[Any], int], Sequence[Any]],
@@ -37,7 +37,7 @@ class Gathering(Generic[Asked]):
             read: takes its answer apart, one part for each of so many calls.
         """
         self._loop = asyncio.get_running_loop()
-        self._out, self._script = send, script
+        self._line, self._script = line, script
         self._write, self._read = write, read
         self._waiting: dict[Account, tuple[list[Asked], list[asyncio.Future[Any]]]] = {}
 
@@ -45,7 +45,7 @@ class Gathering(Generic[Asked]):
         """The answer to this call; what Redis raises, all calls of its script call are told."""
         future: asyncio.Future[Any] = self._loop.create_future()
         if not self._waiting:
-            self._loop.call_soon(self._leave)
+            self._line.before_leaving(self._leave)
         waiting = self._waiting.get(account)
         if waiting is None:
             self._waiting[account] = ([asked], [future])
@@ -65,7 +65,7 @@ class Gathering(Generic[Asked]):
         try:
             keys, arguments = self._write(account, calls)
             answered = partial(self._answered, keys, arguments, futures)
-            self._out(answered, b"EVALSHA", self._script.sha, len(keys), *keys, *arguments)
+            self._line.send(answered, b"EVALSHA", self._script.sha, len(keys), *keys, *arguments)
         except Exception as error:  # nobody awaits this function: those who wait must be told
             _fail(futures, error)
 
@@ -74,7 +74,7 @@ class Gathering(Generic[Asked]):
     ) -> None:
         if isinstance(answer, hiredis.ReplyError) and str(answer).startswith("NOSCRIPT"):
             again = partial(self._tell, futures)  # the server was restarted and has forgotten the script
-            self._out(again, b"EVAL", self._script.source, len(keys), *keys, *arguments)
+            self._line.send(again, b"EVAL", self._script.source, len(keys), *keys, *arguments)
         else:
             self._tell(futures, answer)
 

@@ -13,7 +13,7 @@ from typing import Any
 from msgspec import Struct
 
 from schema.ledger import scripts
-from schema.ledger.connection import Execute, Part, Send, evaluate, through_futures
+from schema.ledger.connection import Execute, FutureLine, Line, Part, evaluate
 from schema.ledger.gathering import Account, Gathering, Written
 from schema.ledger.keys import Keys
 from schema.ledger.loading import BalanceLoader, Truth
@@ -112,7 +112,7 @@ class HotLedger:
         *,
         partitions: int,
         read_truth: Callable[[Sequence[tuple[int, int]]], Awaitable[dict[tuple[int, int], Truth]]],
-        send: Send | None = None,
+        line: Line | None = None,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
         """
@@ -120,16 +120,16 @@ class HotLedger:
             execute: sends one command, see schema.ledger.connection.
             partitions: LEDGER_PARTITIONS; equal in every process.
             read_truth: balances from SQL, see schema.ledger.truth.
-            send: the same connection for holds and settles, where it has the shorter way.
+            line: the same connection for holds and settles, where it has the shorter way.
         """
         self.keys = Keys(partitions)
         self.execute = execute
         self._now_ms = now_ms
         self._clock_offset_ms: int | None = None
         self._loader = BalanceLoader(execute, self.keys, read_truth, now_ms)
-        send = send or through_futures(execute)
-        self._holds = Gathering(send, scripts.RESERVE, self._write_holds, _read_holds)
-        self._ends = Gathering(send, scripts.SETTLE, self._write_ends, _read_ends)
+        line = line or FutureLine(execute)
+        self._holds = Gathering(line, scripts.RESERVE, self._write_holds, _read_holds)
+        self._ends = Gathering(line, scripts.SETTLE, self._write_ends, _read_ends)
         self._recent: deque[tuple[float, bytes]] = deque(maxlen=RING_RECORDS_MAX)  # monotonic s, a record as written
         self._refreshing: set[asyncio.Task[None]] = set()
 

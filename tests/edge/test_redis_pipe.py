@@ -29,6 +29,26 @@ async def test_callbacks_and_futures_are_answered_in_order(pipe: RedisPipe):
     assert (told, first.result()) == ([b"OK", 3], 2)
 
 
+async def test_what_a_last_step_sends_leaves_with_the_rest(pipe: RedisPipe):
+    written: list[int] = []
+    assert pipe._wire is not None
+    transport = pipe._wire.transport
+
+    class Counting:
+        def write(self, data: bytes) -> None:
+            written.append(data.count(b"INCR"))
+            transport.write(data)
+
+    pipe._wire.transport = Counting()
+    told: list[Any] = []
+    pipe.before_leaving(lambda: pipe.send(told.append, b"INCR", "a"))
+    assert await pipe.execute(b"INCR", "a") == 1
+    assert (told, written) == ([2], [2])
+    pipe.before_leaving(lambda: None)  # sends nothing
+    assert await pipe.execute(b"INCR", "a") == 3
+    pipe._wire.transport = transport
+
+
 async def test_what_the_server_refuses_is_told_to_the_one_who_asked(pipe: RedisPipe):
     told: list[Any] = []
     pipe.send(told.append, b"NO SUCH COMMAND")
