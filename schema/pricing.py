@@ -122,6 +122,8 @@ def _first(table: dict[str, Decimal], names: tuple[str, ...]) -> Decimal | None:
 
 def billed_name(model: str) -> str:
     """The starred name under which all custom GPTs share a price; other names unchanged."""
+    if "-gizmo" not in model:
+        return model
     for prefix in ("gpt-4o-gizmo", "gpt-4-gizmo"):
         if model.startswith(prefix):
             return f"{prefix}-*"

@@ -255,7 +255,8 @@ class Connection(asyncio.Protocol):
         if exchange is None:
             return
         exchange.complete = True
-        exchange.wake()
+        if exchange.waiter is not None:
+            exchange.wake()
         if self.lingering:
             self._transport.close()
 
@@ -272,15 +273,12 @@ class Connection(asyncio.Protocol):
         """A request whose head is here."""
         self._receiving = exchange
         if self.current is None:
-            self._begin(exchange)
+            self.current = exchange
+            self._door.carry_out(self, exchange)
         else:
             self._queue.append(exchange)
             if len(self._queue) >= PIPELINE_MAX:
                 self.pause_reading()
-
-    def _begin(self, exchange: Exchange) -> None:
-        self.current = exchange
-        self._door.carry_out(self, exchange)
 
     def answered(self, exchange: Exchange) -> None:
         """The last byte of its answer was written: the next request, or the end."""
@@ -293,7 +291,8 @@ class Connection(asyncio.Protocol):
             self.closing = True
             self._transport.close()
         elif self._queue:
-            self._begin(self._queue.popleft())
+            exchange = self.current = self._queue.popleft()
+            self._door.carry_out(self, exchange)
             self.resume_reading()
 
     def _refuse(self, status: int) -> None:

@@ -20,8 +20,8 @@ class Exchange:
     """`receive` and `send` of one call; both are safe after the client has gone."""
 
     __slots__ = (
-        "_connection", "_expects", "_framing", "_head", "_loop", "_parts", "_size", "_taken", "_waiter",
-        "complete", "ended", "gone", "keep_alive", "scope", "started",
+        "_connection", "_expects", "_framing", "_head", "_loop", "_parts", "_size", "_taken",
+        "complete", "ended", "gone", "keep_alive", "scope", "started", "waiter",
     )  # fmt: skip
 
     def __init__(self, connection: "Connection", scope: dict[str, Any], *, expects: bool, keep_alive: bool) -> None:
@@ -32,9 +32,9 @@ class Exchange:
         self._parts: list[bytes] = []
         self._size = 0
         self._taken = False  # the application has the whole body
-        self._waiter: asyncio.Future[None] | None = None
         self._head = b""  # leaves together with the first bytes of the body
         self._framing = _PLAIN
+        self.waiter: asyncio.Future[None] | None = None  # somebody wants to be woken by what comes
         self.complete = False  # the whole request is here
         self.keep_alive = keep_alive
         self.gone = False  # the client has left
@@ -51,10 +51,11 @@ class Exchange:
         self._size += len(data)
         if self._size > BODY_WAITING_MAX:
             self._connection.pause_reading()
-        self.wake()
+        if self.waiter is not None:
+            self.wake()
 
     def wake(self) -> None:
-        waiter = self._waiter
+        waiter, self.waiter = self.waiter, None
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
 
@@ -83,8 +84,8 @@ class Exchange:
             if self._expects and not self.started and not self.complete:
                 self._expects = False
                 self._connection.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-            self._waiter = self._loop.create_future()
-            await self._waiter
+            waiter = self.waiter = self._loop.create_future()
+            await waiter
 
     def answer(self, status: int, fields: bytes, body: bytes) -> None:
         """A whole answer in one write. `fields`: header lines, each with its line break, without the body's length."""
@@ -123,7 +124,8 @@ class Exchange:
             return
         self._write(data, more=False)
         self.ended = True
-        self.wake()
+        if self.waiter is not None:
+            self.wake()
         self._connection.answered(self)
 
     def _write(self, data: bytes, *, more: bool) -> None:

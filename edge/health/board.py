@@ -151,9 +151,7 @@ class Board:
     # -- choices
 
     def advance(self, now: float) -> None:
-        """Cheap: call it before each choice."""
-        if now < self.next_change:
-            return
+        """To be called before a choice once `next_change` has come."""
         changed = False
         for breaker in self.breakers.values():
             changed |= breaker.advance(now)

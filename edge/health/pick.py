@@ -68,7 +68,8 @@ class Picker:
             self._snapshot = snapshot
             self._fitting, self._eligible = {}, {}
         board = self._board
-        board.advance(now)
+        if now >= board.next_change:
+            board.advance(now)
         order = tier_order(len(tiers), attempt, snapshot.options.retry_tier_policy) if attempt else range(len(tiers))
         for place in order:
             found = self._draw(self._list(tiers[place], place, wish, now), wish, tried, now, snapshot)
@@ -117,7 +118,9 @@ class Picker:
             return None
         if len(channels) == 1:  # as with most models
             only = channels[0]
-            return only if only.id not in tried and not self._board.full(only, now) else None
+            if only.id in tried or ((only.concurrency_max or only.per_minute_max) and self._board.full(only, now)):
+                return None
+            return only
         board, style = self._board, snapshot.options.channel_choice
         if style == "cheapest":
             return self._cheapest(channels, tried, now)

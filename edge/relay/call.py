@@ -160,7 +160,8 @@ async def carry_out(live: LiveCall) -> None:
     if body is None:
         body = await relay.readers.read(live.receive, live.headers, bytes_max)
     live.body_read = True
-    body = unpack(body, live.headers, bytes_max)
+    if b"content-encoding" in live.headers:
+        body = unpack(body, live.headers, bytes_max)
     wanted = read_wanted(live.place, body, live.headers)
     if live.place.session:
         body = without_group(body)

@@ -128,7 +128,7 @@ class HotLedger:
         self._clock_offset_ms: int | None = None
         self._loader = BalanceLoader(execute, self.keys, read_truth, now_ms)
         line = line or FutureLine(execute)
-        self._holds = Gathering(line, scripts.RESERVE, self._write_holds, _read_holds)
+        self._holds = Gathering(line, scripts.RESERVE, self._write_holds, self._read_holds)
         self._ends = Gathering(line, scripts.SETTLE, self._write_ends, _read_ends)
         self._recent: deque[tuple[float, bytes]] = deque(maxlen=RING_RECORDS_MAX)  # monotonic s, a record as written
         self._refreshing: set[asyncio.Task[None]] = set()
@@ -172,9 +172,9 @@ class HotLedger:
                 a charge, so that it may be sent again.
         """
         hold = _Hold(request_id, amount, deadline_ms, idempotency_key or "")
-        loaded_ms, code, value = await self._holds.ask((user_id, token_id or 0), hold)
+        old, code, value = await self._holds.ask((user_id, token_id or 0), hold)
         if code == 0:
-            if loaded_ms + REFRESH_MS < self._now_ms():
+            if old:
                 self._refresh(user_id, token_id)
             if checkpoint:
                 await self.extend([Extension(request_id, user_id, deadline_ms, checkpoint)])
@@ -192,6 +192,13 @@ class HotLedger:
                 names.append(f"{tag}i:{key}")
             arguments += (hold.request_id, hold.amount, hold.deadline_ms, key)
         return names, arguments
+
+    def _read_holds(self, answer: list[Any], asked: int) -> Sequence[tuple[bool, int, Any]]:
+        """For each call: was the balance loaded long ago, a code, and its figure."""
+        if len(answer) == 1:
+            return [(False, 3, answer[0])] * asked
+        old = int(answer[0]) + REFRESH_MS < self._now_ms()
+        return [(old, code, value) for code, value in zip(answer[1::2], answer[2::2], strict=True)]
 
     async def grow(self, *, request_id: str, user_id: int, extra: int) -> Reserved | QuotaShort | NotLoaded | NoHold:
         """Hold `extra` more quota for a call that outran its estimate."""
@@ -317,14 +324,6 @@ def _refusal(code: int, value: Any) -> QuotaShort | NotLoaded | Repeated:
             return NotLoaded(bool(value & 1), bool(value & 2))
         case _:
             return Repeated(value.decode() if isinstance(value, bytes) else value, code == 5)
-
-
-def _read_holds(answer: list[Any], asked: int) -> Sequence[tuple[int, int, Any]]:
-    """For each call: when the balance was loaded (Unix ms), a code, and its figure."""
-    if len(answer) == 1:
-        return [(0, 3, answer[0])] * asked
-    loaded_ms = int(answer[0])
-    return [(loaded_ms, code, value) for code, value in zip(answer[1::2], answer[2::2], strict=True)]
 
 
 def _read_ends(answer: list[Any], asked: int) -> list[bool]:
