@@ -18,14 +18,14 @@ export function Overview() {
   const drifts = books.data?.drifts ?? null;
   const lostAt = books.data ? lastLoss(books.data, Date.now() / 1000) : null;
   const drift = books.data?.drift_units ?? null;
-  const booksHint = lostAt !== null ? { hint: t("operations.books.lost", { ago: format.ago(lostAt) }) } : drift !== null ? { hint: t("operations.books.drift", { amount: format.quota(drift) }) } : unread(books.isError);
+  const booksHint = lostAt !== null ? { hint: <span style={{ color: BAD }}>{t("operations.books.lost", { ago: format.ago(lostAt) })}</span> } : drift !== null ? { hint: t("operations.books.drift", { amount: format.quota(drift) }) } : unread(books.isError);
   const edges = nodes.data?.filter((node) => node.role === "edge").length ?? 0;
   const workers = (nodes.data?.length ?? 0) - edges;
   const booksText = !books.data ? "–" : drifts === null ? t("operations.books.unknown") : drifts === 0 ? t("operations.books.agree") : t("operations.books.differ", { count: drifts });
   return (
     <SimpleGrid cols={{ base: 2, md: 4 }} mb="md" spacing="sm">
       <Card py="sm">
-        <Stat label={t("operations.books.title")} loading={books.isPending} value={booksText} {...(drifts || lostAt !== null ? { color: BAD } : {})} {...booksHint} />
+        <Stat label={t("operations.books.title")} loading={books.isPending} value={booksText} {...(drifts ? { color: BAD } : {})} {...booksHint} />
       </Card>
       <Card py="sm">
         <Stat label={t("operations.books.last")} loading={jobs.isPending} value={looked ? format.ago(looked.started_at) : "–"} {...(looked?.ok === false ? { color: BAD } : {})} {...(looked ? { hint: looked.error || format.time(looked.started_at) } : unread(jobs.isError))} />
