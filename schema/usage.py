@@ -16,11 +16,12 @@ from schema.quota import Quota
 VERSION = 1
 
 
-class TokenUsage(Struct, frozen=True, array_like=True):
+class TokenCounts(Struct, frozen=True, array_like=True):
     """Model tokens of one call; every count is disjoint from the others except `reasoning`.
 
     The prompt of OpenAI's `usage` is the sum of all `input_*`; Claude's `input_tokens` is `input_text` alone.
-    `reasoning` is a part of `output_text` and is never priced by itself.
+    `reasoning` is a part of `output_text` and is never priced by itself. Whoever makes them makes a `TokenUsage`; a record
+    that was written is read as this, without a second check.
     """
 
     input_text: int = 0  # prompt tokens that were neither cached, nor written to a cache, nor audio, nor image
@@ -33,6 +34,34 @@ class TokenUsage(Struct, frozen=True, array_like=True):
     reasoning: int = 0
     estimated: bool = False  # counted here because the provider sent no usage
     input_cache_write_1h: int = 0  # written to the provider's prompt cache for an hour
+
+    @property
+    def prompt_tokens(self) -> int:
+        return (  # `cache_written` is written out: a property costs as much as all the rest
+            self.input_text
+            + self.input_cached
+            + self.input_cache_write
+            + self.input_cache_write_1h
+            + self.input_audio
+            + self.input_image
+        )
+
+    @property
+    def cache_written(self) -> int:
+        """All prompt tokens that were written to the provider's cache."""
+        return self.input_cache_write + self.input_cache_write_1h
+
+    @property
+    def completion_tokens(self) -> int:
+        return self.output_text + self.output_audio
+
+    @property
+    def total_tokens(self) -> int:
+        return self.prompt_tokens + self.completion_tokens
+
+
+class TokenUsage(TokenCounts, frozen=True, array_like=True):
+    """Model tokens as somebody reports them."""
 
     def __post_init__(self) -> None:
         """No provider's odd figure may pay the client: what is below zero is zero."""
@@ -50,24 +79,6 @@ class TokenUsage(Struct, frozen=True, array_like=True):
         ):
             for name in self.__struct_fields__:
                 force_setattr(self, name, max(getattr(self, name), 0) if name != "estimated" else self.estimated)
-
-    @property
-    def prompt_tokens(self) -> int:
-        written = self.input_cache_write + self.input_cache_write_1h
-        return self.input_text + self.input_cached + written + self.input_audio + self.input_image
-
-    @property
-    def cache_written(self) -> int:
-        """All prompt tokens that were written to the provider's cache."""
-        return self.input_cache_write + self.input_cache_write_1h
-
-    @property
-    def completion_tokens(self) -> int:
-        return self.output_text + self.output_audio
-
-    @property
-    def total_tokens(self) -> int:
-        return self.prompt_tokens + self.completion_tokens
 
 
 class PriceRecord(Struct, frozen=True, array_like=True):

@@ -6,8 +6,19 @@ from typing import Any
 from msgspec import Struct
 
 from schema.pricing import billed_name
-from workers.records import Entry, clean, log_row, rest_of, saved_by_cache
+from workers.records import (
+    Entry,
+    Texts,
+    clean,
+    has_standard_text,
+    log_own,
+    log_shared,
+    make_texts,
+    rest_of,
+    saved_by_cache,
+)
 
+CALL = "settle"  # kind of the ledger entry of a call
 REST = "settle_rest"  # kind of the ledger entry for what a call cost beyond its reaped checkpoint
 REAPED = "reaped"  # reason of a ledger entry that was made from a checkpoint
 Reference = tuple[str, str]  # kind and reference of a ledger entry
@@ -54,20 +65,52 @@ class Cell(Struct):
     first_byte_ms_sum: int = 0
     first_byte_count: int = 0
 
+    def add(self, other: "Cell") -> None:
+        for name in HOURLY_SUMS:
+            if name.endswith("_max"):
+                setattr(self, name, max(getattr(self, name), getattr(other, name)))
+            else:
+                setattr(self, name, getattr(self, name) + getattr(other, name))
+
+
+class Line(Struct):
+    """The calls of one account, over one route, at one price, in one hour of a batch: what they share, and their sums.
+
+    Every total is added up from these: a record is looked up and counted once, not once for each table.
+    """
+
+    user_id: int
+    username: str
+    token_id: int
+    token_limited: bool
+    channel_id: int
+    model: str  # as it is billed
+    group: str
+    hour: int  # Unix s
+    texts: Texts
+    cell: Cell
+    ledger_shared: tuple[Any, ...]  # LEDGER_SHARED of an ordinary call
+    ledger: list[tuple[Any, ...]] = []  # LEDGER_OWN
+    log_shared: tuple[Any, ...] = ()  # LOG_SHARED of calls whose row has the standard text
+    logs: list[tuple[Any, ...]] = []  # LOG_OWN
+    charged: int = 0  # calls with a ledger entry
+    last_ms: int = 0  # when the last of these ended
+
 
 HOURLY_KEY = ("hour", "user_id", "token_id", "channel_id", "model", "group")
 HOURLY_SUMS = tuple(Cell.__struct_fields__)
-LEDGER_COLUMNS = (
-    "kind", "reference", "balance", "user_id", "token_id", "delta", "token_delta", "actor", "reason", "at_ms",
-)  # fmt: skip
+LEDGER_SHARED = ("kind", "balance", "user_id", "token_id", "actor", "reason")
+LEDGER_OWN = ("reference", "delta", "token_delta", "at_ms")
+LEDGER_COLUMNS = LEDGER_SHARED + LEDGER_OWN
 
 
 class Batch(Struct):
     """Everything that one transaction writes; keys are sorted when they are written, so settlers cannot deadlock."""
 
     slices: list[Slice]
-    ledger: list[tuple[Any, ...]] = []
-    logs: list[tuple[Any, ...]] = []
+    lines: list[Line] = []  # with the rows of ordinary calls
+    ledger: list[tuple[Any, ...]] = []  # LEDGER_COLUMNS of all others
+    logs: list[tuple[Any, ...]] = []  # LOG_COLUMNS of all others
     users: dict[int, list[int]] = {}  # id -> quota, requests
     tokens: dict[int, list[int]] = {}  # id -> limited quota, used quota, last use (s)
     channels: dict[int, int] = {}  # id -> quota
@@ -75,6 +118,17 @@ class Batch(Struct):
     hours: dict[tuple[int, int, int, int, str, str], Cell] = {}  # HOURLY_KEY -> sums
     records: int = 0
     checked_users: set[int] = set()  # whose hot balance may have counted a duplicate: load it again
+
+    def all_ledger(self) -> list[tuple[Any, ...]]:
+        """Whole rows, for a database that takes them all in one go."""
+        return self.ledger + [line.ledger_shared + own for line in self.lines for own in line.ledger]
+
+    def ledger_references(self) -> set[str]:
+        at = len(LEDGER_SHARED) + LEDGER_OWN.index("reference")
+        return {str(row[at]) for row in self.all_ledger()}
+
+    def all_logs(self) -> list[tuple[Any, ...]]:
+        return self.logs + [line.log_shared + own for line in self.lines for own in line.logs]
 
 
 def references(slices: Sequence[Slice], *, everything: bool = False) -> list[Reference]:
@@ -94,6 +148,7 @@ def build_batch(slices: list[Slice], known: Mapping[Reference, Known] | None, po
         known: what the ledger has of `references(slices)`; None: nothing needs a check.
     """
     batch = Batch(slices)
+    lines: dict[tuple[Any, ...], Line] = {}
     seen = None if known is None else dict(known)
     for part in slices:
         for entry in part.entries:
@@ -103,7 +158,10 @@ def build_batch(slices: list[Slice], known: Mapping[Reference, Known] | None, po
             if seen is not None and (record := _first_time(entry, seen)) is None:
                 batch.checked_users.add(entry.record.user_id)
                 continue
-            add_record(batch, record, REAPED if entry.mark == "2" else "", policy)
+            _add(batch, _find_line(lines, record), record, REAPED if entry.mark == "2" else "", policy)
+    batch.lines = list(lines.values())
+    for line in batch.lines:
+        _sum_up(batch, line)
     return batch
 
 
@@ -122,79 +180,100 @@ def _first_time(entry: Entry, seen: dict[Reference, Known]) -> Any | None:
     return record
 
 
-def add_record(batch: Batch, record: Any, reason: str, policy: LogPolicy) -> None:
+def _find_line(lines: dict[tuple[Any, ...], Line], record: Any) -> Line:
+    hour = record.ended_ms // 3_600_000
+    key = (
+        hour, record.user_id, record.token_id, record.token_limited, record.channel_id, record.model, record.upstream_model,
+        record.group, record.username, record.token_name, record.stream, record.status, record.ip, bytes(record.price),
+    )  # fmt: skip
+    line = lines.get(key)
+    if line is None:
+        user_id, token_id = record.user_id, record.token_id
+        line = lines[key] = Line(
+            user_id, record.username, token_id, record.token_limited, record.channel_id, billed_name(record.model),
+            record.group, hour * 3600, make_texts(record), Cell(), (CALL, "user", user_id, token_id, "system", ""),
+        )  # fmt: skip
+    return line
+
+
+def _add(batch: Batch, line: Line, record: Any, reason: str, policy: LogPolicy) -> None:
     """One ended call. A failed one leaves no ledger entry and moves no balance."""
     batch.records += 1
-    usage, quota, user_id, token_id = record.usage, record.quota, record.user_id, record.token_id
-    prompt, completion = usage.prompt_tokens, usage.completion_tokens
-    ended_s = record.ended_ms // 1000
-    hour = ended_s - ended_s % 3600
-    failed = bool(record.error_code)
-    rest = record.kind == REST
+    failed = record.error_code != ""
     if record.logged and (policy.failed if failed else policy.consumed):
-        batch.logs.append(log_row(record))
-    model = billed_name(record.model)
-    key = (hour, user_id, token_id, record.channel_id, clean(model, 255), clean(record.group, 64))
-    cell = batch.hours.get(key)
-    if cell is None:
-        cell = batch.hours[key] = Cell()
+        _add_log(batch, line, record)
+    cell, quota, ended_ms = line.cell, record.quota, record.ended_ms
     if failed:
         cell.errors += 1
         return
-    limited_quota = quota if record.token_limited and token_id else 0
-    batch.ledger.append(
-        (
-            record.kind,
-            record.request_id,
-            "user",
-            user_id,
-            token_id,
-            -quota,
-            -limited_quota,
-            "system",
-            reason,
-            record.ended_ms,
-        )
-    )
-    counted = 1 if record.counted else 0
-    user = batch.users.get(user_id)
-    if user is None:
-        batch.users[user_id] = [quota, counted]
+    own = (record.request_id, -quota, -quota if line.token_limited and line.token_id else 0, ended_ms)
+    if record.kind == CALL and not reason:
+        line.ledger.append(own)
     else:
-        user[0] += quota
-        user[1] += counted
-    if token_id:
-        token = batch.tokens.get(token_id)
-        if token is None:
-            batch.tokens[token_id] = [limited_quota, quota, ended_s]
-        else:
-            token[0] += limited_quota
-            token[1] += quota
-            token[2] = max(token[2], ended_s)
-    if record.channel_id:
-        batch.channels[record.channel_id] = batch.channels.get(record.channel_id, 0) + quota
-    day_key = (user_id, clean(model, 64), hour)
-    sums = batch.cells.get(day_key)
-    if sums is None:
-        batch.cells[day_key] = [clean(record.username, 64), prompt + completion, counted, quota]
-    else:
-        sums[1] += prompt + completion
-        sums[2] += counted
-        sums[3] += quota
+        batch.ledger.append((record.kind, "user", line.user_id, line.token_id, "system", reason, *own))
+    line.charged += 1
+    if ended_ms > line.last_ms:
+        line.last_ms = ended_ms
+    usage = record.usage
     cell.quota += quota
-    if rest:
+    cell.prompt_tokens += usage.prompt_tokens
+    cell.completion_tokens += usage.completion_tokens
+    if record.kind == REST:
         return
-    latency_ms = max(0, record.ended_ms - record.started_ms)
-    cell.calls += counted
-    cell.streams += 1 if record.stream else 0
-    cell.quota_saved += saved_by_cache(record)
-    cell.prompt_tokens += prompt
-    cell.cached_tokens += usage.input_cached
-    cell.cache_write_tokens += usage.cache_written
-    cell.completion_tokens += completion
-    cell.reasoning_tokens += usage.reasoning
-    cell.latency_ms_sum += latency_ms
-    cell.latency_ms_max = max(cell.latency_ms_max, latency_ms)
+    if record.counted:
+        cell.calls += 1
+    if record.stream:
+        cell.streams += 1
+    if usage.input_cached:
+        cell.cached_tokens += usage.input_cached
+        cell.quota_saved += saved_by_cache(record)
+    if usage.input_cache_write or usage.input_cache_write_1h:
+        cell.cache_write_tokens += usage.cache_written
+    if usage.reasoning:
+        cell.reasoning_tokens += usage.reasoning
+    latency_ms = ended_ms - record.started_ms
+    if latency_ms > 0:
+        cell.latency_ms_sum += latency_ms
+        if latency_ms > cell.latency_ms_max:
+            cell.latency_ms_max = latency_ms
     if record.first_byte_ms >= 0:
         cell.first_byte_ms_sum += record.first_byte_ms
         cell.first_byte_count += 1
+
+
+def _add_log(batch: Batch, line: Line, record: Any) -> None:
+    own = log_own(record, line.texts)
+    if has_standard_text(record):
+        if not line.logs:
+            line.log_shared = log_shared(record, line.texts)
+        line.logs.append(own)
+    else:
+        batch.logs.append(log_shared(record, line.texts) + own)
+
+
+def _sum_up(batch: Batch, line: Line) -> None:
+    """A line's part of every total."""
+    cell, user_id, token_id, channel_id, model = line.cell, line.user_id, line.token_id, line.channel_id, line.model
+    key = (line.hour, user_id, token_id, channel_id, clean(model, 255), clean(line.group, 64))
+    held = batch.hours.get(key)
+    if held is None:
+        batch.hours[key] = cell
+    else:
+        held.add(cell)
+    if not line.charged:
+        return
+    quota, calls = cell.quota, cell.calls
+    user = batch.users.setdefault(user_id, [0, 0])
+    user[0] += quota
+    user[1] += calls
+    if token_id:
+        token = batch.tokens.setdefault(token_id, [0, 0, 0])
+        token[0] += quota if line.token_limited else 0
+        token[1] += quota
+        token[2] = max(token[2], line.last_ms // 1000)
+    if channel_id:
+        batch.channels[channel_id] = batch.channels.get(channel_id, 0) + quota
+    day = batch.cells.setdefault((user_id, clean(model, 64), line.hour), [clean(line.username, 64), 0, 0, 0])
+    day[1] += cell.prompt_tokens + cell.completion_tokens
+    day[2] += calls
+    day[3] += quota

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from schema.pricing import ZERO, billed_name, content_text, other_members, quota_saved
 from schema.quota import Quota
-from schema.usage import VERSION, PriceRecord, TokenUsage, UsageRecord, write_record
+from schema.usage import VERSION, PriceRecord, TokenCounts, TokenUsage, UsageRecord, write_record
 
 log = structlog.get_logger(__name__)
 
@@ -17,10 +17,11 @@ REFERENCE_CHARS_MAX = 255  # column mx_ledger_entries.reference
 PRICES_MAX = 5_000  # distinct prices remembered; about 1 KiB each
 
 # UsageRecord with the price left as bytes: decoding its dozen decimals would cost more than all the rest.
+_TYPES: dict[str, Any] = {"price": msgspec.Raw, "usage": TokenCounts}
 _Wire: Any = msgspec.defstruct(
     "_Wire",
     [
-        (field.name, msgspec.Raw if field.name == "price" else field.type)
+        (field.name, _TYPES.get(field.name, field.type))
         if field.required
         else (
             field.name,
@@ -33,6 +34,7 @@ _Wire: Any = msgspec.defstruct(
     ],
     array_like=True,
     kw_only=True,
+    gc=False,  # thousands of them at once; none ever refers back to itself
 )
 _decode: Any = msgspec.msgpack.Decoder(_Wire).decode
 _decode_price = msgspec.msgpack.Decoder(PriceRecord).decode
@@ -43,10 +45,10 @@ CONSUMED, FAILED = 2, 5  # logs.type
 PICTURE_MODES = frozenset({"image", "image_edit", "image_variation"})
 
 
-class Entry(Struct):
+class Entry(Struct, gc=False):
     """One entry of the usage stream."""
 
-    position: str  # stream id
+    position: bytes  # stream id
     mark: str  # '' | 1: may be a duplicate | 2: made by the reaper, may be one as well
     record: Any  # a UsageRecord whose price is still bytes
 
@@ -61,8 +63,7 @@ _prices: dict[bytes, _Priced] = {}
 
 
 def read_entry(partition: int, position: bytes, fields: list[bytes]) -> Entry:
-    """One entry as XRANGE gives it. A record that cannot be read is still charged, by the figures beside it."""
-    mark = fields[9].decode() if len(fields) > 9 else ""
+    """One entry as XREAD gives it. A record that cannot be read is still charged, by the figures beside it."""
     try:
         record = _decode(fields[7])
         if len(record.request_id) > REFERENCE_CHARS_MAX:
@@ -70,7 +71,7 @@ def read_entry(partition: int, position: bytes, fields: list[bytes]) -> Entry:
     except msgspec.DecodeError as error:
         log.error("record_unreadable", partition=partition, position=position.decode(), error=str(error))
         record = _unreadable(f"unreadable:{partition}:{position.decode()}", fields, position)
-    return Entry(position.decode(), mark, record)
+    return Entry(position, fields[9].decode() if len(fields) > 9 else "", record)
 
 
 def _unreadable(reference: str, fields: list[bytes], position: bytes) -> Any:
@@ -86,11 +87,10 @@ def _unreadable(reference: str, fields: list[bytes], position: bytes) -> Any:
 
 
 def price_of(record: Any) -> PriceRecord:
-    return _priced(record).price
+    return _priced(bytes(record.price)).price
 
 
-def _priced(record: Any) -> _Priced:
-    raw = bytes(record.price)
+def _priced(raw: bytes) -> _Priced:
     found = _prices.get(raw)
     if found is None:
         if len(_prices) >= PRICES_MAX:
@@ -109,7 +109,7 @@ def _priced(record: Any) -> _Priced:
 
 
 def saved_by_cache(record: Any) -> Quota:
-    return quota_saved(record.usage, _priced(record).price) if record.usage.input_cached else Quota(0)
+    return quota_saved(record.usage, price_of(record)) if record.usage.input_cached else Quota(0)
 
 
 def clean(text: str, chars_max: int) -> str:
@@ -119,106 +119,155 @@ def clean(text: str, chars_max: int) -> str:
     return text if len(text) <= chars_max else text[:chars_max]
 
 
+class Texts(Struct, frozen=True):
+    """What the log rows of calls by one account, over one route, at one price have in common."""
+
+    username: str
+    token_name: str
+    model: str
+    group: str
+    content: str  # of a text-only call
+    priced: _Priced
+    mapped: bool  # the upstream knows the model by another name
+
+
+def make_texts(record: Any) -> Texts:
+    model, priced = billed_name(record.model), _priced(bytes(record.price))
+    content = priced.content if model == record.model else f"{priced.content}，模型 {record.model}"
+    return Texts(
+        clean(record.username, 191), clean(record.token_name, 191), clean(model, 191), clean(record.group, 191),
+        clean(content, 4000), priced, record.upstream_model not in ("", record.model),
+    )  # fmt: skip
+
+
+LOG_SHARED = (
+    "user_id", "type", "content", "username", "token_name", "model_name", "is_stream", "channel_id", "token_id", "group",
+    "ip", "status_code",
+)  # fmt: skip
+LOG_OWN = (
+    "created_at", "quota", "prompt_tokens", "completion_tokens", "use_time", "other", "request_id", "elapsed_time",
+)  # fmt: skip
+LOG_COLUMNS = LOG_SHARED + LOG_OWN
+
+
 def log_row(record: Any) -> tuple[Any, ...]:
     """The row of `logs`, in the order of LOG_COLUMNS."""
-    if record.row is not None:
-        sums = record.row
-        record = replace(
-            record, request_id=sums.request_id, quota=sums.quota, usage=sums.usage, started_ms=sums.started_ms, row=None
-        )
+    texts = make_texts(record)
+    return log_shared(record, texts) + log_own(record, texts)
+
+
+def has_standard_text(record: Any) -> bool:
+    """Is its log row told by `log_own` and the `log_shared` of any other such record with the same account, route and price?"""
     usage = record.usage
-    failed = bool(record.error_code)
-    model = billed_name(record.model)
-    elapsed_ms = max(0, record.ended_ms - record.started_ms)
+    return not (
+        record.error_code
+        or record.content
+        or record.row is not None
+        or usage.input_audio
+        or usage.output_audio
+        or not (usage.output_text or usage.prompt_tokens)
+    )
+
+
+def log_shared(record: Any, texts: Texts) -> tuple[Any, ...]:
+    """Values of LOG_SHARED: what calls of one account, over one route, at one price mostly have in common."""
     return (
         record.user_id,
-        record.ended_ms // 1000,
-        FAILED if failed else CONSUMED,
-        clean(_content(record, model, failed), 4000),
-        clean(record.username, 191),
-        clean(record.token_name, 191),
-        clean(model, 191),
-        record.quota,
-        usage.prompt_tokens,
-        usage.completion_tokens,
-        elapsed_ms // 1000,
+        FAILED if record.error_code else CONSUMED,
+        texts.content if has_standard_text(record) else clean(_content(record, texts), 4000),
+        texts.username,
+        texts.token_name,
+        texts.model,
         record.stream,
         record.channel_id,
         record.token_id,
-        clean(record.group, 191),
-        _other(record, failed),
-        clean(record.request_id, 191),
-        elapsed_ms,
+        texts.group,
         clean(record.ip, 64),
         record.status,
     )
 
 
-LOG_COLUMNS = (
-    "user_id", "created_at", "type", "content", "username", "token_name", "model_name", "quota", "prompt_tokens",
-    "completion_tokens", "use_time", "is_stream", "channel_id", "token_id", "group", "other", "request_id",
-    "elapsed_time", "ip", "status_code",
-)  # fmt: skip
+def log_own(record: Any, texts: Texts) -> tuple[Any, ...]:
+    """Values of LOG_OWN: what is each call's own. A record with the sums of a session shows these."""
+    figures = record if record.row is None else record.row
+    usage, ended_ms = figures.usage, record.ended_ms
+    elapsed_ms = ended_ms - figures.started_ms
+    if elapsed_ms < 0:
+        elapsed_ms = 0
+    return (
+        ended_ms // 1000,
+        figures.quota,
+        usage.prompt_tokens,
+        usage.completion_tokens,
+        elapsed_ms // 1000,
+        _other(record, figures, texts),
+        clean(figures.request_id, 191),
+        elapsed_ms,
+    )
 
 
-def _content(record: Any, model: str, failed: bool) -> str:
-    if failed:
+def _content(record: Any, texts: Texts) -> str:
+    if record.error_code:
         return str(record.error_message or record.error_code)
     if record.content:
         return str(record.content)
-    usage, priced = record.usage, _priced(record)
-    audio = usage.input_audio or usage.output_audio
-    text = content_text(priced.price, usage) if audio else priced.content
-    if model != record.model:
-        text += f"，模型 {record.model}"
-    if not usage.total_tokens and not priced.price.per_call:
+    usage, price = (record if record.row is None else record.row).usage, texts.priced.price
+    text = texts.content
+    if usage.input_audio or usage.output_audio:
+        text = content_text(price, usage)
+        if billed_name(record.model) != record.model:
+            text += f"，模型 {record.model}"
+    if not usage.total_tokens and not price.per_call:
         text += "（可能是上游超时）"
     return text
 
 
-def _other(record: Any, failed: bool) -> str:
-    usage = record.usage
+def _other(record: Any, figures: Any, texts: Texts) -> str:
+    """`figures`: the record itself, or the sums of its session."""
+    usage, name = figures.usage, figures.request_id
     first_byte_ms = record.first_byte_ms if record.first_byte_ms >= 0 else -1000
-    if failed:
+    if record.error_code:
         members: dict[str, Any] = {
             "error_code": record.error_code,
             "status_code": record.status,
             "frt": first_byte_ms,
-            "request_id": record.request_id,
+            "request_id": name,
             "admin_info": {"use_channel": [str(channel) for channel in record.use_channel]},
         }
         return _json(members | record.other)
-    plain = not (
+    unusual = (
         record.cut
         or record.other
-        or record.upstream_model not in ("", record.model)
+        or texts.mapped
         or record.dialect == "claude"
         or usage.input_cache_write
         or usage.input_cache_write_1h
         or usage.input_image
         or usage.input_audio
         or usage.output_audio
-        or usage.input_image
         or record.mode in PICTURE_MODES
     )
-    if plain:  # the usual call: one string, a tenth of the cost of building and encoding the members
-        channels = '","'.join(map(str, record.use_channel))
+    if not unusual:  # one string, a tenth of the cost of building and encoding the members
+        tried = record.use_channel
+        channels = f'"{tried[0]}"' if len(tried) == 1 else ",".join(f'"{channel}"' for channel in tried)
+        quoted = f'"{name}"' if name.isascii() and name.isalnum() else _json(name)
         return (
-            f'{{{_priced(record).other},"cache_tokens":{usage.input_cached},"frt":{first_byte_ms},'
-            f'"admin_info":{{"use_channel":[{chr(34) + channels + chr(34) if channels else ""}]}},'
-            f'"request_id":{_json(record.request_id)},"estimated":{"true" if usage.estimated else "false"}}}'
+            f'{{{texts.priced.other},"cache_tokens":{usage.input_cached},"frt":{first_byte_ms},'
+            f'"admin_info":{{"use_channel":[{channels}]}},'
+            f'"request_id":{quoted},"estimated":{"true" if usage.estimated else "false"}}}'
         )
+    price = texts.priced.price
     return _json(
         other_members(
             usage,
-            _priced(record).price,
+            price,
             first_byte_ms=record.first_byte_ms,
             use_channel=record.use_channel,
-            upstream_model=record.upstream_model if record.upstream_model != record.model else "",
+            upstream_model=record.upstream_model if texts.mapped else "",
             dialect=record.dialect,
-            request_id=record.request_id,
+            request_id=name,
             cut=record.cut,
-            pictures=record.mode in PICTURE_MODES and _priced(record).price.per_call,
+            pictures=record.mode in PICTURE_MODES and price.per_call,
             more=record.other,
         )
     )

@@ -47,8 +47,8 @@ class MySqlStore(Store):
             if await cursor.execute(sql.move_cursor, row) != 1:
                 raise CursorMoved(row[2])
         if self.content.money:
-            if batch.ledger:
-                await cursor.executemany(sql.insert_ledger, batch.ledger)
+            if ledger := batch.all_ledger():
+                await cursor.executemany(sql.insert_ledger, ledger)
             for statement, parameters in (
                 (sql.update_user, rows.users),
                 (sql.update_token, rows.tokens),
@@ -60,8 +60,8 @@ class MySqlStore(Store):
                 await cursor.executemany(sql.insert_hour, rows.hours)
             for row in rows.channels:
                 await cursor.execute(sql.update_channel, row)
-        if self.content.logs and batch.logs:
-            await cursor.executemany(sql.insert_log, batch.logs)
+        if self.content.logs and (logs := batch.all_logs()):
+            await cursor.executemany(sql.insert_log, logs)
         return found
 
     async def _add_cells(self, cursor: Any, batch: Batch) -> dict[tuple[int, str, int], int]:

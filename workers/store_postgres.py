@@ -64,8 +64,8 @@ class PostgresStore(Store):
                             raise CursorMoved(row[2])
                     if self.content.money:
                         found = await self._write_money(db, batch, rows)
-                    if self.content.logs and batch.logs:
-                        await db.copy_records_to_table("logs", records=batch.logs, columns=LOG_COLUMNS)
+                    if self.content.logs and (logs := batch.all_logs()):
+                        await db.copy_records_to_table("logs", records=logs, columns=LOG_COLUMNS)
             except asyncpg.UniqueViolationError as error:
                 raise Duplicate from error
             finally:
@@ -74,8 +74,8 @@ class PostgresStore(Store):
 
     async def _write_money(self, db: Any, batch: Batch, rows: Rows) -> dict[tuple[int, str, int], int]:
         found: dict[tuple[int, str, int], int] = {}
-        if batch.ledger:
-            await db.copy_records_to_table("mx_ledger_entries", records=batch.ledger, columns=LEDGER_COLUMNS)
+        if ledger := batch.all_ledger():
+            await db.copy_records_to_table("mx_ledger_entries", records=ledger, columns=LEDGER_COLUMNS)
             quotas, _, calls, ids = zip(*rows.users, strict=True)
             await db.execute(_USERS, ids, quotas, calls)
         if rows.tokens:

@@ -32,18 +32,35 @@ class UsageStreams:
 
     async def read(self, positions: Mapping[int, str], count: int) -> list[Slice]:
         """Up to `count` entries of each partition behind its position; partitions with nothing new are left out."""
+        slices = []
+        for partition, answer in await self._read(positions, count):
+            entries = [read_entry(partition, entry_id, fields) for entry_id, fields in answer]
+            slices.append(Slice(partition, positions[partition], entries[-1].position.decode(), entries))
+        return slices
+
+    async def _read(self, positions: Mapping[int, str], count: int) -> list[tuple[int, list[Any]]]:
+        """Partitions that have something new, and their raw entries. One server answers one command for all of them."""
+        if not isinstance(self._redis, ClusterRedis):
+            partitions = {self._keys.usage(partition).encode(): partition for partition in positions}
+            command = (b"XREAD", b"COUNT", str(count), b"STREAMS", *partitions, *positions.values())
+            (answer,) = await self._pipeline([command])
+            if isinstance(answer, Exception):
+                raise answer
+            pairs = (
+                answer.items() if isinstance(answer, dict) else answer or ()
+            )  # a map where the address says protocol=3
+            return [(partitions[name], entries) for name, entries in pairs]
         commands = [
             (b"XRANGE", self._keys.usage(partition), f"({position}", b"+", b"COUNT", str(count))
             for partition, position in positions.items()
         ]
-        slices = []
-        for (partition, position), answer in zip(positions.items(), await self._pipeline(commands), strict=True):
+        found = []
+        for partition, answer in zip(positions, await self._pipeline(commands), strict=True):
             if isinstance(answer, Exception):
                 raise answer
             if answer:
-                entries = [read_entry(partition, entry_id, fields) for entry_id, fields in answer]
-                slices.append(Slice(partition, position, entries[-1].position, entries))
-        return slices
+                found.append((partition, answer))
+        return found
 
     async def _pipeline(self, commands: list[tuple[Any, ...]]) -> list[Any]:
         if not isinstance(self._redis, ClusterRedis):

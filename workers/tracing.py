@@ -33,14 +33,14 @@ class SettleTracing:
                 if not parent:
                     continue
                 if entry.mark:  # it may have been in the books already
-                    written = {str(row[1]) for row in batch.ledger} if written is None else written
+                    written = batch.ledger_references() if written is None else written
                     if entry.record.request_id not in written:
                         continue
                 self._write(part.partition, entry, str(parent), batch.records, (begun_ns, ended_ns))
 
     def _write(self, partition: int, entry: Entry, parent: str, records: int, span_ns: tuple[int, int]) -> None:
         begun_ns, ended_ns = span_ns
-        came_ms = int(entry.position.partition("-")[0])  # by Redis' clock
+        came_ms = int(entry.position.partition(b"-")[0])  # by Redis' clock
         facts = {
             "medusa.request_id": entry.record.request_id,
             "medusa.partition": partition,

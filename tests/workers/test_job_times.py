@@ -5,10 +5,13 @@ from datetime import UTC, datetime, timedelta, timezone
 from itertools import pairwise
 
 import pytest
+from arq.cron import next_cron
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from workers.jobs import find_jobs
-from workers.jobs.job import SHIFT, Job, next_run, renew_plans, shift_of, to_cron
+from workers.jobs.job import SHIFT, Job, _schedule, next_run, next_slot, renew_plans, shift_of, to_cron
 
 NOON = datetime(2026, 3, 1, 12, 0, 0, 123_456, tzinfo=UTC)
 INTERVALS = [2, 5, 60, 600, 3600, 6 * 3600]
@@ -75,3 +78,11 @@ def test_the_shown_next_run_moves_on_once_it_has_begun() -> None:
     assert renew_plans(jobs, first, now_ms) == first
     begun = first | {"sweep": replace(first["sweep"], next_ms=now_ms - 1)}
     assert renew_plans(jobs, begun, now_ms)["sweep"].next_ms > now_ms
+
+
+@given(
+    st.datetimes(datetime(2026, 1, 1), datetime(2028, 3, 2), timezones=st.sampled_from([UTC, timezone(timedelta(hours=5.5))])),
+    st.sampled_from([_job(every_s) for every_s in (1, 30, 1800, *INTERVALS)] + [_job(daily=(0, 0)), _job(daily=(3, 30))]),
+)  # fmt: skip
+def test_slots_are_those_of_arq(after: datetime, job: Job) -> None:
+    assert next_slot(job, after) == next_cron(after, **_schedule(job))

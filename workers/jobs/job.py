@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 import structlog
 from arq import cron, func
-from arq.cron import CronJob, next_cron
+from arq.cron import CronJob
 from arq.worker import Function, Retry
 from msgspec import Struct
 
@@ -28,6 +28,7 @@ log = structlog.get_logger(__name__)
 
 TASKS = "mx:arq:tasks"  # queue of asynchronous tasks; workers with UPDATE_TASK=false do not read it
 SHIFT = 0.05  # of the interval, to either side: two runs are 0.9 to 1.1 intervals apart
+SLOT_MICROSECONDS = 123_456  # of each slot's second, as arq has it
 RESULT_CHARS_MAX = 200
 ERROR_CHARS_MAX = 300
 CANCELLED = "cancelled: its worker stopped"
@@ -79,12 +80,28 @@ class ShiftedCron(CronJob):
 
 def next_run(job: Job, after: datetime) -> datetime:
     """The first run of a scheduled job later than `after`, in the zone of `after`."""
-    when = _schedule(job)
-    earlier_s = 1 + SHIFT * job.every_s  # next_cron leaves out the second that follows
-    slot = next_cron(after - timedelta(seconds=earlier_s), **when)
+    earlier_s = 1 + SHIFT * job.every_s  # the slot before may run later than `after`
+    slot = next_slot(job, after - timedelta(seconds=earlier_s))
     while (shifted := slot + shift_of(job, slot)) <= after:
-        slot = next_cron(slot, **when)
+        slot = next_slot(job, slot)
     return shifted
+
+
+def next_slot(job: Job, after: datetime) -> datetime:
+    """The first slot in a later second than that of `after`.
+
+    The same as arq's next_cron of the job's schedule, which walks there step by step and copies all its sets at each: half
+    of what an idle worker did.
+    """
+    midnight = after.replace(hour=0, minute=0, second=0, microsecond=0)
+    first_s = int((after - midnight).total_seconds()) + 1
+    if job.daily is not None:
+        slot_s = job.daily[0] * 3600 + job.daily[1] * 60
+        if slot_s < first_s:
+            slot_s += 86_400
+    else:
+        slot_s = -(-first_s // job.every_s) * job.every_s
+    return midnight + timedelta(seconds=slot_s, microseconds=SLOT_MICROSECONDS)
 
 
 def shift_of(job: Job, slot: datetime) -> timedelta:
