@@ -12,7 +12,7 @@ from msgspec import Struct
 from sqlalchemy import func, literal_column, select, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from edge.console.usage_sums import Level, Part, cover, plan_each_time
+from edge.console.usage_sums import Level, Part, cover, plan_each_time, whole_sum
 from schema.tables import UsageHourly, UsageTotal
 from schema.usage_totals import BLOCK_S, DAY_S, HOUR_S, SUMS, WEEK_S, Bounds, read_bounds
 
@@ -135,7 +135,7 @@ async def _sum_of(
     keys = list(owners)
     of = _rows_of(parts, [COLUMNS[wanted.by], *SUMS], keys, _users_of(owners, keys))
     key = of[COLUMNS[wanted.by]]
-    rows = await db.execute(select(key, *(func.sum(of[name]) for name in SUMS)).group_by(key))
+    rows = await db.execute(select(key, *(whole_sum(of[name]) for name in SUMS)).group_by(key))
     found = [(row[0], _whole(row[1:])) for row in rows]
     return sorted(found, key=lambda one: (-one[1][_QUOTA], one[0]))
 
@@ -220,7 +220,7 @@ def _within(table: Any, kind: str, begin: int, end: int) -> list[Any]:
 
 
 def _sums(table: Any) -> list[Any]:
-    return [func.sum(getattr(table, name)) for name in SUMS]
+    return [whole_sum(getattr(table, name)) for name in SUMS]
 
 
 def _whole(figures: Any) -> Sums:
