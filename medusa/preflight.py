@@ -116,7 +116,7 @@ async def check_redis(
 ) -> None:
     """Return when Redis answers and drops nothing by itself."""
     try:
-        place = _place(address)
+        place = make_place(address)
         client = open_client(address, socket_connect_timeout=5, socket_timeout=5)
     except ValueError as error:
         raise CannotStart(f"{name} cannot be understood: {error}.") from None
@@ -140,7 +140,8 @@ async def check_redis(
         await close_client(client)
 
 
-def _place(address: str) -> str:
+def make_place(address: str) -> str:
+    """Where this Redis is, without its password."""
     if is_cluster(address):
         return ", ".join(f"{host}:{port}" for host, port in read_cluster_url(address).seeds)
     parts = urlsplit(address)

@@ -14,7 +14,7 @@ from medusa.backup import archive, dumps, records
 from medusa.backup.redis_access import open_redis
 from medusa.cannot_start import CannotStart
 from medusa.commands.database import load_config
-from medusa.preflight import check_folder
+from medusa.preflight import check_folder, make_place
 from schema.config import Config
 from schema.database import Engine, make_engine, parse_dsn
 from workers.redis_memory import forget_servers
@@ -48,7 +48,9 @@ def restore(file: Path, yes: bool = typer.Option(False, "--yes", help="Replace w
     """Put databases and unsettled usage back. The gateway must be stopped; everything newer than the backup is lost."""
     config = load_config()
     if not yes:
-        typer.confirm("Replace the database and empty our part of Redis?", abort=True)
+        places = " and ".join(_named(url) for url in _addresses(config).values())
+        redis = make_place(config.redis_url) if config.redis_url else f"the Valkey in {config.data_dir}"
+        typer.confirm(f"Replace {places}, and empty our part of {redis}?", abort=True)
     try:
         entries = asyncio.run(_restore(config, file))
     except CannotStart as error:
@@ -67,6 +69,13 @@ def _addresses(config: Config) -> dict[str, URL]:
     if config.log_sql_dsn:
         found["logs"] = parse_dsn(config.log_sql_dsn, config.sqlite_file)
     return found
+
+
+def _named(url: URL) -> str:
+    """A database for the operator, without user and password."""
+    if url.get_backend_name() == "sqlite":
+        return str(url.database)
+    return f"{url.database} at {url.host or 'its socket'}" + (f":{url.port}" if url.port else "")
 
 
 async def _positions(urls: list[URL], partitions: int) -> dict[int, str]:

@@ -17,8 +17,8 @@ from tests.docs.test_deploy_strict import RULES, exported
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-_SPOKEN = re.compile(r"`((?:[A-Z_]+=\S+ )*medusa [a-z][^`]*)`")
-_SHOWN = re.compile(r"^ {4}((?:[A-Z_]+=(?:'[^']*'|\S+) )*medusa [a-z].*)$", re.MULTILINE)
+_SPOKEN = re.compile(r"`((?:[A-Z_]+=\S* )*medusa [a-z][^`]*)`")
+_SHOWN = re.compile(r"^ {4}((?:[A-Z_]+=(?:'[^']*'|\S*) )*medusa [a-z].*)$", re.MULTILINE)
 
 _CONTAINED = re.compile(r"^ {4}docker compose (?:run|exec) .*?(medusa [a-z].*)$", re.MULTILINE)
 

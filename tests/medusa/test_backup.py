@@ -174,7 +174,36 @@ def test_the_commands_with_the_embedded_valkey_and_sqlite(tmp_path):
     assert "session_secret" in done.stdout
     assert run("backup", "a.backup").returncode == 1, "an old backup is not overwritten by mistake"
     (tmp_path / "d" / "one-api.db").write_bytes(b"not a database at all, " * 100)
+    asked = run("restore", "a.backup")
+    assert asked.returncode == 1
+    assert (
+        f"Replace {tmp_path / 'd' / 'one-api.db'}, and empty our part of the Valkey in {tmp_path / 'd'}?"
+        in asked.stdout
+    )
     back = run("restore", "a.backup", "--yes")
     assert back.returncode == 0, back.stderr
     assert "restored" in back.stdout
     assert run("migrate", "--check").stdout.strip().endswith("nothing to do")
+
+
+def test_a_trial_stays_away_from_the_gateway_whose_variables_lie_beside_it(tmp_path):
+    """The commands of the page on backup, in a folder whose `.env` names a database and a Redis."""
+    lines = [line.strip() for line in (ROOT / "docs/backup.md").read_text().splitlines()]
+    trial = [line for line in lines if "DATA_DIR=/tmp/trial" in line]
+    assert [line.split()[4] for line in trial] == ["restore", "doctor"]
+    environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
+
+    def run(line):
+        program = f"{sys.executable} -m medusa.cli"
+        script = line.replace("medusa ", f"{program} ", 1).replace("/tmp/trial", str(tmp_path / "trial"))
+        script = script.replace("/backups/", f"{tmp_path}/")
+        command = ["/bin/sh", "-c", script]
+        return subprocess.run(command, env=environ, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+
+    assert run(f"DATA_DIR={tmp_path}/d medusa migrate").returncode == 0
+    assert run(f"DATA_DIR={tmp_path}/d medusa backup /backups/monday.backup").returncode == 0
+    (tmp_path / ".env").write_text("SQL_DSN=postgres://u:p@127.0.0.1:1/live\nREDIS_CONN_STRING=redis://127.0.0.1:1/0\n")
+    restored, seen = (run(line) for line in trial)
+    assert restored.returncode == 0, restored.stderr
+    assert (tmp_path / "trial" / "one-api.db").exists()
+    assert "ok    database: sqlite" in seen.stdout, seen.stdout + seen.stderr
