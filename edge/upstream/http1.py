@@ -210,14 +210,13 @@ class _Connection(asyncio.Protocol):
             self.error = UpstreamSilent(phase, limit_s)
             self._wake()
 
-    async def read_head(self, timeout_s: float) -> None:
-        """Until the status and headers are there. Raises UpstreamBroken."""
-        while not self.status:
-            if self.error is not None:
-                raise self.error
-            if self.closed:
-                raise UpstreamBroken("the upstream closed the connection", connected=True)
-            await self._next(timeout_s, "first_byte")
+    def next_of_head(self, timeout_s: float) -> "asyncio.Future[None]":
+        """Done when something has happened while there is no status yet. Raises UpstreamBroken."""
+        if self.error is not None:
+            raise self.error
+        if self.closed:
+            raise UpstreamBroken("the upstream closed the connection", connected=True)
+        return self._next(timeout_s, "first_byte")
 
     async def read_some(self, timeout_s: float) -> bytes:
         """All body bytes that have arrived, at least one; b"" at the end. Raises UpstreamBroken."""
@@ -408,8 +407,8 @@ class Http1Client:
                 connection = await self._connect(origin, connect_timeout_s)
             connection.send(head, body)
             try:
-                if not connection.status:
-                    await connection.read_head(first_byte_timeout_s)
+                while not connection.status:
+                    await connection.next_of_head(first_byte_timeout_s)
             except UpstreamBroken as exc:
                 connection.transport.abort()
                 if connection.used and not exc.answered and not isinstance(exc, UpstreamSilent):
