@@ -35,9 +35,10 @@ class Connection(asyncio.Protocol):
     """Created by the door for each accepted socket."""
 
     __slots__ = (
-        "_body_left", "_client", "_door", "_expects", "_head_bytes", "_headers", "_headers_bytes", "_in_head", "_known",
-        "_lesson", "_lessons_left", "_linger_bytes", "_parser", "_paused", "_queue", "_receiving", "_splice", "_transport", "_upgrade", "_url", "_writable",
-        "closing", "current", "lingering", "loop", "since_s", "write_paused",
+        "_body_left", "_client", "_door", "_expects", "_head_bytes", "_headers", "_headers_bytes", "_in_head",
+        "_known", "_lesson", "_lessons_left", "_linger_bytes", "_parser", "_paused", "_queue", "_receiving",
+        "_splice", "_transport", "_upgrade", "_url", "_writable", "closing", "current", "lingering", "loop",
+        "since_s", "write_paused",
     )  # fmt: skip
 
     def __init__(self, door: "Door") -> None:
@@ -104,6 +105,7 @@ class Connection(asyncio.Protocol):
             data = self._read_known(data)
         if data:
             self._parse(data)
+            self._lesson = b""  # a head that was not whole teaches nothing
 
     def _parse(self, data: bytes) -> None:
         try:
@@ -264,10 +266,10 @@ class Connection(asyncio.Protocol):
 
     def _learn(self, scope: dict[str, Any]) -> None:
         """Keep the head of the first request in what was read last, unless this client never says the same twice."""
-        data, self._lesson = self._lesson, b""
+        lesson, self._lesson = self._lesson, b""
         if self._lessons_left:
             self._lessons_left -= 1
-            self._known = learn_head(data, scope)
+            self._known = learn_head(lesson, scope)
 
     def _take(self, exchange: Exchange) -> None:
         """A request whose head is here."""
