@@ -3,8 +3,10 @@
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as some
 
-from schema.word_filter import WordFilter
+from schema.word_filter import FEW, WordFilter
 
 FILTER = WordFilter(["forbidden", " Ünwort ", 'say "x"', ""])
 
@@ -50,3 +52,15 @@ def test_names_and_addresses_are_not_speech(body: dict[str, object]):
 
 def test_no_words_block_nothing():
     assert WordFilter(["", "  "]).find_in_body(b'{"prompt":"anything"}') == ""
+
+
+ABSENT = [f"no text holds word {number}" for number in range(FEW + 1)]
+
+
+@given(some.lists(some.sampled_from(["ab", "Bc", "ü", "a"]), min_size=1, max_size=FEW), some.text("abcÜ ", max_size=12))
+def test_few_words_are_found_as_many_are(words: list[str], text: str):
+    body = json.dumps({"prompt": text}, ensure_ascii=False).encode()
+    few, many = WordFilter(words), WordFilter([*words, *ABSENT])
+    assert (
+        bool(few.find_in_body(body)) == bool(many.find_in_body(body)) == any(w.lower() in text.lower() for w in words)
+    )
