@@ -11,11 +11,12 @@ from workers.records import (
     Texts,
     clean,
     has_standard_text,
+    log_content,
     log_own,
     log_shared,
-    make_texts,
     rest_of,
     saved_by_cache,
+    texts_of,
 )
 
 CALL = "settle"  # kind of the ledger entry of a call
@@ -66,11 +67,21 @@ class Cell(Struct):
     first_byte_count: int = 0
 
     def add(self, other: "Cell") -> None:
-        for name in HOURLY_SUMS:
-            if name.endswith("_max"):
-                setattr(self, name, max(getattr(self, name), getattr(other, name)))
-            else:
-                setattr(self, name, getattr(self, name) + getattr(other, name))
+        # written out: where each call is another account's, this runs for half of them
+        self.calls += other.calls
+        self.errors += other.errors
+        self.streams += other.streams
+        self.quota += other.quota
+        self.quota_saved += other.quota_saved
+        self.prompt_tokens += other.prompt_tokens
+        self.cached_tokens += other.cached_tokens
+        self.cache_write_tokens += other.cache_write_tokens
+        self.completion_tokens += other.completion_tokens
+        self.reasoning_tokens += other.reasoning_tokens
+        self.latency_ms_sum += other.latency_ms_sum
+        self.latency_ms_max = max(self.latency_ms_max, other.latency_ms_max)
+        self.first_byte_ms_sum += other.first_byte_ms_sum
+        self.first_byte_count += other.first_byte_count
 
 
 class Line(Struct):
@@ -191,7 +202,7 @@ def _find_line(lines: dict[tuple[Any, ...], Line], record: Any) -> Line:
         user_id, token_id = record.user_id, record.token_id
         line = lines[key] = Line(
             user_id, record.username, token_id, record.token_limited, record.channel_id, billed_name(record.model),
-            record.group, hour * 3600, make_texts(record), Cell(), (CALL, "user", user_id, token_id, "system", ""),
+            record.group, hour * 3600, texts_of(record), Cell(), (CALL, "user", user_id, token_id, "system", ""),
         )  # fmt: skip
     return line
 
@@ -245,10 +256,10 @@ def _add_log(batch: Batch, line: Line, record: Any) -> None:
     own = log_own(record, line.texts)
     if has_standard_text(record):
         if not line.logs:
-            line.log_shared = log_shared(record, line.texts)
+            line.log_shared = log_shared(record, line.texts, line.texts.content)
         line.logs.append(own)
     else:
-        batch.logs.append(log_shared(record, line.texts) + own)
+        batch.logs.append(log_shared(record, line.texts, log_content(record, line.texts)) + own)
 
 
 def _sum_up(batch: Batch, line: Line) -> None:

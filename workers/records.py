@@ -15,6 +15,7 @@ log = structlog.get_logger(__name__)
 
 REFERENCE_CHARS_MAX = 255  # column mx_ledger_entries.reference
 PRICES_MAX = 5_000  # distinct prices remembered; about 1 KiB each
+TEXTS_MAX = 10_000  # accounts, routes and prices remembered; about 1 KiB each
 
 # UsageRecord with the price left as bytes: decoding its dozen decimals would cost more than all the rest.
 _TYPES: dict[str, Any] = {"price": msgspec.Raw, "usage": TokenCounts}
@@ -131,13 +132,24 @@ class Texts(Struct, frozen=True):
     mapped: bool  # the upstream knows the model by another name
 
 
-def make_texts(record: Any) -> Texts:
-    model, priced = billed_name(record.model), _priced(bytes(record.price))
-    content = priced.content if model == record.model else f"{priced.content}，模型 {record.model}"
-    return Texts(
-        clean(record.username, 191), clean(record.token_name, 191), clean(model, 191), clean(record.group, 191),
-        clean(content, 4000), priced, record.upstream_model not in ("", record.model),
-    )  # fmt: skip
+_texts: dict[tuple[str, str, str, str, str, bytes], Texts] = {}
+
+
+def texts_of(record: Any) -> Texts:
+    """Remembered over batches: where many accounts call, each has few calls in a batch."""
+    raw, name, upstream = bytes(record.price), record.model, record.upstream_model
+    key = (record.username, record.token_name, name, upstream, record.group, raw)
+    found = _texts.get(key)
+    if found is None:
+        if len(_texts) >= TEXTS_MAX:
+            _texts.clear()
+        model, priced = billed_name(name), _priced(raw)
+        content = priced.content if model == name else f"{priced.content}，模型 {name}"
+        found = _texts[key] = Texts(
+            clean(record.username, 191), clean(record.token_name, 191), clean(model, 191), clean(record.group, 191),
+            clean(content, 4000), priced, upstream not in ("", name),
+        )  # fmt: skip
+    return found
 
 
 LOG_SHARED = (
@@ -152,8 +164,9 @@ LOG_COLUMNS = LOG_SHARED + LOG_OWN
 
 def log_row(record: Any) -> tuple[Any, ...]:
     """The row of `logs`, in the order of LOG_COLUMNS."""
-    texts = make_texts(record)
-    return log_shared(record, texts) + log_own(record, texts)
+    texts = texts_of(record)
+    content = texts.content if has_standard_text(record) else log_content(record, texts)
+    return log_shared(record, texts, content) + log_own(record, texts)
 
 
 def has_standard_text(record: Any) -> bool:
@@ -169,12 +182,13 @@ def has_standard_text(record: Any) -> bool:
     )
 
 
-def log_shared(record: Any, texts: Texts) -> tuple[Any, ...]:
+def log_shared(record: Any, texts: Texts, content: str) -> tuple[Any, ...]:
     """Values of LOG_SHARED: what calls of one account, over one route, at one price mostly have in common."""
+    ip = record.ip
     return (
         record.user_id,
         FAILED if record.error_code else CONSUMED,
-        texts.content if has_standard_text(record) else clean(_content(record, texts), 4000),
+        content,
         texts.username,
         texts.token_name,
         texts.model,
@@ -182,7 +196,7 @@ def log_shared(record: Any, texts: Texts) -> tuple[Any, ...]:
         record.channel_id,
         record.token_id,
         texts.group,
-        clean(record.ip, 64),
+        clean(ip, 64) if ip else "",
         record.status,
     )
 
@@ -206,11 +220,12 @@ def log_own(record: Any, texts: Texts) -> tuple[Any, ...]:
     )
 
 
-def _content(record: Any, texts: Texts) -> str:
+def log_content(record: Any, texts: Texts) -> str:
+    """Of a call whose row has not the standard text."""
     if record.error_code:
-        return str(record.error_message or record.error_code)
+        return clean(record.error_message or record.error_code, 4000)
     if record.content:
-        return str(record.content)
+        return clean(record.content, 4000)
     usage, price = (record if record.row is None else record.row).usage, texts.priced.price
     text = texts.content
     if usage.input_audio or usage.output_audio:
@@ -219,7 +234,7 @@ def _content(record: Any, texts: Texts) -> str:
             text += f"，模型 {record.model}"
     if not usage.total_tokens and not price.per_call:
         text += "（可能是上游超时）"
-    return text
+    return clean(text, 4000)
 
 
 def _other(record: Any, figures: Any, texts: Texts) -> str:
