@@ -52,7 +52,7 @@ admin_ui/dist/index.html: $(UI_SOURCES) | .venv/.ready
 	@touch $@
 
 .venv/.ready: requirements.lock
-	@$(PYTHON) deploy/make_venv.py
+	@$(PYTHON) deploy/make_venv.py $(if $(filter file,$(origin PYTHON)),,--as-given)
 	@$(PIP) -r requirements.lock
 	@printf '#!/bin/sh\nPYTHONPATH="%s" exec "%s/.venv/bin/python" -m medusa.cli "$$@"\n' "$(CURDIR)" "$(CURDIR)" > .venv/bin/medusa
 	@chmod +x .venv/bin/medusa
