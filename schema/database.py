@@ -24,6 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 log = structlog.get_logger(__name__)
 
 SQLITE_PATH_DEFAULT = "one-api.db"
+GIVE_BACK_S = 0.5  # for a connection whose server is silent
 BUSY_TIMEOUT_MS = 10_000  # how long a SQLite writer waits for another; a settlement batch takes some tens of ms
 _GO_MYSQL = re.compile(
     r"(?:(?P<user>[^:@/]*)(?::(?P<password>.*))?@)?(?P<net>tcp|tcp4|tcp6|unix)\((?P<address>[^)]*)\)/(?P<rest>.*)",
@@ -159,13 +160,22 @@ class DatabaseAway(SQLAlchemyError):
 async def read_within(engine: AsyncEngine, seconds: float) -> AsyncIterator[AsyncConnection]:
     """A connection for reading while somebody waits. Raises DatabaseAway for whatever keeps it from answering.
 
-    A connection that is given up here is thrown away, so a half-open one is met only once.
+    A connection that is given up here is thrown away, so a half-open one is met only once. To give one back is a round trip
+    as well, and SQLAlchemy waits for that whatever happens: `GIVE_BACK_S` after the time is up its socket is closed.
     """
+    cut: asyncio.TimerHandle | None = None
     try:
         async with asyncio.timeout(seconds), engine.connect() as db:
+            driver: Any = (await db.get_raw_connection()).driver_connection
+            close = {"postgresql": "terminate", "mysql": "close"}.get(engine.dialect.name)  # neither waits for the server
+            if close is not None:
+                cut = asyncio.get_running_loop().call_later(seconds + GIVE_BACK_S, getattr(driver, close))
             yield db
     except (SQLAlchemyError, OSError, TimeoutError) as error:  # drivers raise OSError while they connect
         raise DatabaseAway(type(error).__name__) from error
+    finally:
+        if cut is not None:
+            cut.cancel()
 
 
 class Engine(AsyncEngine):

@@ -20,7 +20,7 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from schema.database import Engine
+from schema.database import Engine, read_within
 from schema.ledger import scripts
 from schema.ledger.connection import Execute, evaluate
 from schema.ledger.keys import BEAT, BORN, HOLDS, LOSSES, Keys
@@ -251,7 +251,7 @@ class RedisMemory:
         return bool(result.rowcount == 1)
 
     async def _count_waiting(self, partitions: Sequence[int]) -> Waiting:
-        async with asyncio.timeout(SQL_S_MAX), self._engine.connect() as db:
+        async with read_within(self._engine, SQL_S_MAX) as db:
             rows = await db.execute(
                 select(SettleCursor.partition, SettleCursor.position).where(SettleCursor.partition.in_(partitions))
             )

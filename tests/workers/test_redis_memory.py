@@ -213,7 +213,9 @@ async def test_sql_is_away_when_it_happens(books: Books, monkeypatch: pytest.Mon
         await looking.look(ALL)
     await books.redis.hset(BEAT, mapping={"n": 2})
     engine = looking._engine
-    looking._engine = SimpleNamespace(connect=engine.connect, begin=lambda: (_ for _ in ()).throw(OSError("away")))
+    looking._engine = SimpleNamespace(
+        dialect=engine.dialect, connect=engine.connect, begin=lambda: (_ for _ in ()).throw(OSError("away"))
+    )
     for _ in range(20):
         with pytest.raises(OSError, match="away"):
             await looking.look(ALL)
