@@ -8,7 +8,7 @@ from types import ModuleType
 
 import pytest
 
-SCRIPT = Path(__file__).parents[1] / "deploy" / "make_venv.py"
+SCRIPT = Path(__file__).parents[2] / "deploy" / "make_venv.py"
 
 
 @pytest.fixture
