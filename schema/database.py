@@ -156,6 +156,9 @@ class DatabaseAway(SQLAlchemyError):
     """The database refused, broke off, or did not answer in time: what was asked may be asked again."""
 
 
+_HANG_UP = {"postgresql": "terminate", "mysql": "close"}  # how a driver closes a socket without a word to the server
+
+
 @asynccontextmanager
 async def read_within(engine: AsyncEngine, seconds: float) -> AsyncIterator[AsyncConnection]:
     """A connection for reading while somebody waits. Raises DatabaseAway for whatever keeps it from answering.
@@ -167,9 +170,9 @@ async def read_within(engine: AsyncEngine, seconds: float) -> AsyncIterator[Asyn
     try:
         async with asyncio.timeout(seconds), engine.connect() as db:
             driver: Any = (await db.get_raw_connection()).driver_connection
-            close = {"postgresql": "terminate", "mysql": "close"}.get(engine.dialect.name)  # neither waits for the server
-            if close is not None:
-                cut = asyncio.get_running_loop().call_later(seconds + GIVE_BACK_S, getattr(driver, close))
+            hang_up = _HANG_UP.get(engine.dialect.name)
+            if hang_up is not None:
+                cut = asyncio.get_running_loop().call_later(seconds + GIVE_BACK_S, getattr(driver, hang_up))
             yield db
     except (SQLAlchemyError, OSError, TimeoutError) as error:  # drivers raise OSError while they connect
         raise DatabaseAway(type(error).__name__) from error
