@@ -5,6 +5,7 @@ python -m bench.settlement [--records 50000] [--users 200] [--dsn postgresql://â
 
 import argparse
 import asyncio
+import gc
 import os
 import tempfile
 import time
@@ -23,6 +24,7 @@ from schema.tables import Channel, LedgerEntry, Token, User
 from schema.usage import VERSION, PriceRecord, TokenUsage, UsageRecord, write_record
 from tests.services import run_valkey
 from workers.batch import LogPolicy
+from workers.main import GC_THRESHOLDS
 from workers.settle import COUNT_MAX, Settler
 from workers.store import Content, make_store
 from workers.stream import UsageStreams
@@ -116,6 +118,7 @@ def main() -> None:
     parser.add_argument("--users", type=int, default=200)
     parser.add_argument("--dsn", default="", help="database; empty: SQLite in a temporary folder")
     options = parser.parse_args()
+    gc.set_threshold(*GC_THRESHOLDS)  # as a worker's
     with tempfile.TemporaryDirectory(dir="/tmp") as folder, run_valkey() as url:
         asyncio.run(measure(url, options.dsn, Path(folder), options.records, options.users))
 
