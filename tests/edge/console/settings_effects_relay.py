@@ -18,6 +18,7 @@ from edge.realtime.door import RealtimeDoor
 from edge.relay import call as relay_call
 from edge.relay.admission import hold_quota
 from edge.relay.callers import Caller
+from edge.relay.failures import AttemptFailed
 from edge.relay.live import LiveCall
 from edge.relay.open_calls import OpenCalls
 from edge.relay.refusal import Refused
@@ -376,12 +377,22 @@ async def retrying_ends(stage: Any) -> Any:
     async def read(*_: Any) -> bytes:
         return b'{"model":"gpt-4o","messages":[]}'
 
+    async def attempt(_: Any) -> None:
+        raise AttemptFailed(503, 503, "away")
+
     snapshot = SimpleNamespace(options=stage.options, words=None)
+    health = SimpleNamespace(
+        begin=lambda *_: SimpleNamespace(trial=False),
+        failed=lambda _begun, failure, *_, **_more: failure,
+        left=lambda _: None,
+    )
     relay = SimpleNamespace(
         find_signed_in=find_signed_in,
         config=stage.config,
         snapshots=SimpleNamespace(current=snapshot),
         readers=SimpleNamespace(read=read),
+        health=health,
+        meters=SimpleNamespace(failed=lambda *_, **_more: None),
     )
     live = SimpleNamespace(
         relay=relay,
@@ -389,9 +400,18 @@ async def retrying_ends(stage: Any) -> Any:
         scope={},
         headers={},
         receive=None,
+        exchange=None,
         mode="chat",
         dialect="openai",
+        request_id="r",
         started_ms=0,
+        held=True,
+        head_sent=False,
+        gone=False,
+        ended_by=None,
+        tried=[],
+        choose=lambda *_: SimpleNamespace(id=1),
+        attempt=attempt,
     )
     kept, relay_call.RetryPolicy = relay_call.RetryPolicy, keep
     try:
