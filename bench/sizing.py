@@ -39,10 +39,10 @@ TABLES = ("logs", "mx_ledger_entries", "mx_usage_hourly", "quota_data")
 
 
 async def find_memory(client: Any) -> tuple[int, int]:
-    """Bytes of memory and of the append-only file."""
+    """Bytes of memory, buffers of connections left out, and of the append-only file."""
     await client.execute_command("WAITAOF", 1, 0, 5_000)
     info = await client.info()
-    return int(info["used_memory"]), int(info["aof_current_size"])
+    return int(info["used_memory_dataset"]), int(info["aof_current_size"])
 
 
 async def find_room(engine: Engine, file: Path) -> dict[str, int]:
