@@ -14,7 +14,7 @@ from edge.exposition import Exposition, Lag
 from edge.snapshot import Snapshots
 from edge.spool import REFUSES, Settling
 from schema.config import Config
-from schema.database import Engine
+from schema.database import Engine, read_within
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
@@ -97,7 +97,7 @@ class Probes:
 
     async def _database_answers(self) -> bool:
         try:
-            async with asyncio.timeout(ANSWER_S_MAX), self._engine.connect() as db:
+            async with read_within(self._engine, ANSWER_S_MAX) as db:
                 await db.execute(text("SELECT 1"))
         except Exception:  # whatever the driver raises, the answer is no
             return False

@@ -18,7 +18,7 @@ from schema.database import Engine, read_within
 from schema.dialects.providers.base import Settings
 from schema.dialects.providers.settings import read_settings
 from schema.ledger.keys import VERSIONS
-from schema.migrate import read_meta
+from schema.migrate import find_meta
 from schema.options import Options, read_options
 from schema.secrets import SealError, Vault
 from schema.tables import Channel, OptionRow, User
@@ -68,9 +68,8 @@ class Snapshots:
 
     async def read(self, version: int = 0) -> None:
         """Read everything from SQL. Raises what the database raises."""
-        async with asyncio.timeout(READ_S_MAX):
-            one_api = await read_meta(self._engine, "origin") == "one-api"
         async with read_within(self._engine, READ_S_MAX) as db:
+            one_api = await find_meta(db, "origin") == "one-api"
             rows = await db.execute(select(OptionRow.key, OptionRow.value))
             texts = {key: self._vault.unseal(value) for key, value in rows if value is not None}
             columns = Channel.__table__.columns

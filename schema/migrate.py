@@ -86,8 +86,12 @@ async def migrate(engine: AsyncEngine, *, check: bool = False, log_engine: Async
 async def read_meta(engine: AsyncEngine, key: str) -> str | None:
     """A fact about the database: `origin` is new, new-api or one-api."""
     async with engine.connect() as connection:
-        row = await connection.execute(_META.select().where(Meta.key == key))
-        found = row.first()
+        return await find_meta(connection, key)
+
+
+async def find_meta(connection: AsyncConnection, key: str) -> str | None:
+    """As `read_meta`, where a connection is at hand."""
+    found = (await connection.execute(_META.select().where(Meta.key == key))).first()
     return str(found.value) if found is not None else None
 
 

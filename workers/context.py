@@ -11,7 +11,7 @@ from schema.config import Config
 from schema.database import Engine, read_within
 from schema.ledger.connection import Execute
 from schema.ledger.keys import VERSIONS, Keys
-from schema.migrate import read_meta
+from schema.migrate import find_meta
 from schema.options import Options, read_options
 from schema.secrets import Vault
 from schema.tables import OptionRow
@@ -63,9 +63,9 @@ class OptionStore:
         return self.current
 
     async def _read(self, version: int) -> None:
-        if not self._read_s:
-            self._one_api = await read_meta(self._engine, "origin") == "one-api"
         async with read_within(self._engine, READ_S_MAX) as db:
+            if not self._read_s:
+                self._one_api = await find_meta(db, "origin") == "one-api"
             rows = (await db.execute(select(OptionRow.key, OptionRow.value))).all()
         self.current = read_options(
             {key: self._vault.unseal(value or "") for key, value in rows}, version=version, one_api_origin=self._one_api

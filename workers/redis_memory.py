@@ -2,7 +2,8 @@
 
 Another mark, or none: the server was emptied. Fewer signs than were acknowledged: it lost writes, as a replica does that takes
 over too early. All of them, but another run of the server: what it was told after the last sign may be lost. Each becomes an entry
-of the audit that names the span and the bound of what the books may lack, also when it happened while no worker ran. One worker looks after each server: the one that has the lease of its first partition.
+of the audit that names the span and the bound of what the books may lack, also when it happened while no worker ran. One worker
+looks after each server: the one that has the lease of its first partition.
 """
 
 import asyncio
@@ -32,9 +33,7 @@ from workers.reap import read_holds
 log = structlog.get_logger(__name__)
 
 LOOK_S = 0.25  # between two signs of life: lost writes that span less may go unseen
-SAVE_S = (
-    5.0  # how old SQL's knowledge may be: the span of what a dead worker did not see begins so much earlier at most
-)
+SAVE_S = 5.0  # how old SQL's knowledge may be: what a dead worker did not see began so much earlier at most
 SQL_S_MAX = 10.0
 PAGE = 1_000
 WAITING_MAX = 20_000  # records counted at one look; about 40 ms of the server
@@ -143,8 +142,7 @@ class RedisMemory:
             self._lost.pop(name, None)
         if not watched:
             return
-        async with asyncio.timeout(SQL_S_MAX):
-            await self._read([name for name in watched if name not in self._known])
+        await self._read([name for name in watched if name not in self._known])
         beats = await self._beat(watched)
         for name, beat in beats.items():
             seen = self._known[name].seen
@@ -163,7 +161,7 @@ class RedisMemory:
     async def _read(self, names: Sequence[str]) -> None:
         if not names:
             return
-        async with self._engine.connect() as db:
+        async with read_within(self._engine, SQL_S_MAX) as db:
             rows = await db.execute(select(Meta.key, Meta.value).where(Meta.key.in_([ROW + name for name in names])))
             texts: dict[str, str] = {str(key): str(value) for key, value in rows}
         for name in names:
