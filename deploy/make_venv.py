@@ -15,10 +15,10 @@ OLDEST = (3, 11)
 OTHERS = ("python3.14", "python3.13", "python3.12", "python3.11", "/usr/bin/python3")
 _FACTS = """
 import importlib.util, sys, sysconfig
-print(sys.version_info[:2] >= (3, 11) and importlib.util.find_spec("ensurepip") is not None)
+print(sys.version_info[:2] >= {} and importlib.util.find_spec("ensurepip") is not None)
 print("--enable-optimizations" in (sysconfig.get_config_var("CONFIG_ARGS") or ""))
 print(sys.executable)
-"""
+""".format(OLDEST)
 
 
 def has_pip():

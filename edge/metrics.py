@@ -143,18 +143,7 @@ class Meters:
         )
 
 
-_CLASSES = (
-    "none",
-    "1xx",
-    "2xx",
-    "3xx",
-    "4xx",
-    "5xx",
-    "6xx",
-    "7xx",
-    "8xx",
-    "9xx",
-)  # by the status' first digit; 0: none was sent
+_CLASSES = ("none", *(f"{digit}xx" for digit in range(1, 10)))  # by the status' first digit; 0: none was sent
 _PROMPT, _COMPLETION, _CACHED = ("prompt",), ("completion",), ("cached",)
 
 

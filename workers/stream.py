@@ -46,9 +46,8 @@ class UsageStreams:
             (answer,) = await self._pipeline([command])
             if isinstance(answer, Exception):
                 raise answer
-            pairs = (
-                answer.items() if isinstance(answer, dict) else answer or ()
-            )  # a map where the address says protocol=3
+            # a map where the address says protocol=3
+            pairs = answer.items() if isinstance(answer, dict) else answer or ()
             return [(partitions[name], entries) for name, entries in pairs]
         commands = [
             (b"XRANGE", self._keys.usage(partition), f"({position}", b"+", b"COUNT", str(count))

@@ -109,6 +109,11 @@ async def sum_quota(db: AsyncConnection, asked: Asked, begin: int, end: int) -> 
     return total
 
 
+def _figures(table: Any) -> tuple[Any, ...]:
+    """Columns of `Figures`."""
+    return whole_sum(table.prompt_tokens + table.completion_tokens), whole_sum(table.calls), whole_sum(table.quota)
+
+
 async def series(db: AsyncConnection, begin: int, end: int, grain_s: int) -> dict[tuple[str, int], Figures]:
     """(model, time) -> model tokens, calls, quota of all accounts. `grain_s`: 3600 or 86400."""
     found: dict[tuple[str, int], Figures] = {}
@@ -119,12 +124,7 @@ async def series(db: AsyncConnection, begin: int, end: int, grain_s: int) -> dic
         at: Any = table.at if part.kind else table.hour
         if grain_s == DAY_S:
             at = DAY_OF_TOTAL if part.kind else DAY_OF_HOUR
-        sums = (
-            whole_sum(table.prompt_tokens + table.completion_tokens),
-            whole_sum(table.calls),
-            whole_sum(table.quota),
-        )
-        statement = select(table.model, at, *sums).where(*where(part, asked)).group_by(table.model, at)
+        statement = select(table.model, at, *_figures(table)).where(*where(part, asked)).group_by(table.model, at)
         for model, moment, *figures in await db.execute(statement):
             add(found, (model or "", int(moment)), figures)
     return found
@@ -138,13 +138,8 @@ async def by_user(db: AsyncConnection, begin: int, end: int) -> dict[int, Figure
     levels = [("user_w", WEEK_S, bounds.days), ("user", DAY_S, bounds.days), ("token_h", HOUR_S, bounds.hours)]
     for part in cover(begin, end, levels):
         table: Any = UsageTotal if part.kind else UsageHourly
-        sums = (
-            whole_sum(table.prompt_tokens + table.completion_tokens),
-            whole_sum(table.calls),
-            whole_sum(table.quota),
-        )
         conditions = [*where(part, Asked()), table.user_id > 0]
-        statement = select(table.user_id, *sums).where(*conditions).group_by(table.user_id)
+        statement = select(table.user_id, *_figures(table)).where(*conditions).group_by(table.user_id)
         for user_id, *figures in await db.execute(statement):
             add(found, int(user_id), figures)
     return found
