@@ -11,7 +11,6 @@ from typing import Any
 import httpx
 import structlog
 
-from edge.cluster_pipe import open_line, open_pipe
 from edge.console.app import create_console
 from edge.console.playground import PlaygroundDoor
 from edge.door.listener import Door
@@ -30,6 +29,7 @@ from edge.snapshot import Snapshots
 from edge.spool import Settling, open_own
 from edge.tasks.door import Tasks
 from edge.tasks.routes import find_task_place
+from schema.cluster_pipe import open_line, open_pipe
 from schema.config import Config
 from schema.database import Engine, make_engine
 from schema.ledger.hot import HotLedger

@@ -18,10 +18,10 @@ from msgspec import Struct
 from prometheus_client import generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
-from edge.cluster_pipe import Pipe
 from edge.metrics import SECONDS, Figures, Histogram, Meters
 from edge.spool import REFUSES
 from edge.task_metrics import task_metrics
+from schema.cluster_pipe import Pipe
 from schema.health import NODE_S_MAX, NODES, NodeState, read_node
 from schema.ledger.keys import HOLDS, JOBS, LOSSES, METRICS, NOTICES, SETTLED, TASK_COUNTS, WORKERS
 from schema.version import VERSION, find_commit

@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 from sqlalchemy import text
 
-from edge.cluster_pipe import Pipe
 from edge.exposition import Exposition, Lag
 from edge.snapshot import Snapshots
 from edge.spool import REFUSES, Settling
+from schema.cluster_pipe import Pipe
 from schema.config import Config
 from schema.database import Engine, read_within
 

@@ -8,10 +8,9 @@ from msgspec import Struct
 from sqlalchemy import select
 
 from edge.channels import RoutedChannel, index_channels, read_channel
-from edge.cluster_pipe import Pipe
-from edge.redis_pipe import RedisAway
 from edge.relay.choose import Tiers
 from edge.relay.lanes import Lanes
+from schema.cluster_pipe import Pipe
 from schema.config import Config
 from schema.counting import approximate
 from schema.database import Engine, read_within
@@ -20,6 +19,7 @@ from schema.dialects.providers.settings import read_settings
 from schema.ledger.keys import VERSIONS
 from schema.migrate import find_meta
 from schema.options import Options, read_options
+from schema.redis_pipe import RedisAway
 from schema.secrets import SealError, Vault
 from schema.tables import Channel, OptionRow, User
 from schema.word_filter import WordFilter

@@ -16,12 +16,12 @@ from typing import Any, TypeVar
 import hiredis
 import structlog
 
-from edge.cluster_pipe import ClusterPipe, Pipe
 from edge.metrics import Meters
-from edge.redis_pipe import RedisAway
+from schema.cluster_pipe import ClusterPipe, Pipe
 from schema.ledger.hot import HotLedger
 from schema.ledger.keys import BORN
 from schema.ledger.loading import Truth, Wanted
+from schema.redis_pipe import RedisAway
 from schema.spool import Frame, Spool, SpoolError, SpoolUnusable
 from schema.usage import UsageRecord
 

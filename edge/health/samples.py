@@ -2,7 +2,7 @@
 
 import re
 
-from edge.cluster_pipe import Pipe
+from schema.cluster_pipe import Pipe
 from schema.health import ERRORS, ERRORS_KEPT_S, Sample, write_sample
 
 KINDS_MAX = 200  # of one channel in one process

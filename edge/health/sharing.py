@@ -12,12 +12,11 @@ import time
 import hiredis
 import structlog
 
-from edge.cluster_pipe import Pipe
 from edge.health.board import Board, Key
 from edge.health.breaker import CLOSED, HALF_OPEN, OPEN
 from edge.health.samples import Samples
 from edge.health.tally import Tally
-from edge.redis_pipe import RedisAway
+from schema.cluster_pipe import Pipe
 from schema.health import (
     ERRORS_KEPT_S,
     MINUTE,
@@ -31,6 +30,7 @@ from schema.health import (
     write_cells,
     write_node,
 )
+from schema.redis_pipe import RedisAway
 from schema.version import VERSION
 
 log = structlog.get_logger(__name__)

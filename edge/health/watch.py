@@ -9,7 +9,6 @@ from msgspec.structs import replace
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from edge.channels import RoutedChannel
-from edge.cluster_pipe import Pipe
 from edge.health.board import Attempt, Board
 from edge.health.breaker import read_rules
 from edge.health.pick import Picker, Wish
@@ -19,6 +18,7 @@ from edge.health.sharing import Sharing
 from edge.health.verdicts import Verdicts, find_verdict
 from edge.relay.retry import Failure
 from edge.snapshot import EdgeSnapshot
+from schema.cluster_pipe import Pipe
 from schema.dialects.neutral import UpstreamError
 from schema.options import Options
 from schema.upstreams.rules import NO_FAULT, class_of

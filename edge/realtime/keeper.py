@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import hiredis
 import structlog
 
-from edge.redis_pipe import RedisAway
+from schema.redis_pipe import RedisAway
 
 if TYPE_CHECKING:
     from edge.realtime.session import Session

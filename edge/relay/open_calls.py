@@ -12,10 +12,10 @@ from typing import Any, Protocol
 import hiredis
 import structlog
 
-from edge.redis_pipe import RedisAway
 from schema.dialects.neutral import UpstreamError
 from schema.ledger.hot import Extension, HotLedger, QuotaShort, Reserved
 from schema.options import Options
+from schema.redis_pipe import RedisAway
 from schema.usage import UsageRecord, write_record
 
 log = structlog.get_logger(__name__)

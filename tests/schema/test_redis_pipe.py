@@ -7,7 +7,7 @@ from typing import Any
 import hiredis
 import pytest
 
-from edge.redis_pipe import RedisAway, RedisPipe
+from schema.redis_pipe import RedisAway, RedisPipe
 from tests.services import run_valkey
 
 

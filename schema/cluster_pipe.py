@@ -12,7 +12,6 @@ from typing import Any
 import hiredis
 import structlog
 
-from edge.redis_pipe import ANSWER_TIMEOUT_S, RedisAway, RedisPipe
 from schema.ledger.connection import FutureLine, Line
 from schema.redis_cluster import (
     SLOTS,
@@ -26,6 +25,7 @@ from schema.redis_cluster import (
     read_slots,
     split_cursor,
 )
+from schema.redis_pipe import ANSWER_TIMEOUT_S, RedisAway, RedisPipe
 
 log = structlog.get_logger(__name__)
 

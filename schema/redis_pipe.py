@@ -1,4 +1,4 @@
-"""The hot path's Redis connection: all commands of one loop tick leave in one write, answers resolve in order.
+"""A Redis connection at little cost: all commands of one loop tick leave in one write, answers resolve in order.
 
 redis-py spends more CPU on one command than the whole call may cost, so the relay speaks RESP itself (hiredis packs and
 parses). Everything that is not hot uses redis-py. A lost connection fails what was in flight and is reopened in the
