@@ -2,8 +2,11 @@
 
 Wire form: msgpack arrays (field order is the format: append only, give every new field a default, and raise
 `VERSION` when the meaning of an old one changes). Readers accept records of this and of the previous version.
+
+Several records of one account are packed as a msgpack array of them: a header, and their bytes as they were written.
 """
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -14,6 +17,7 @@ from msgspec.structs import force_setattr
 from schema.quota import Quota
 
 VERSION = 1
+PACKED = b"p"  # name of the field of a stream entry that holds several records
 
 
 class TokenCounts(Struct, frozen=True, array_like=True):
@@ -148,6 +152,7 @@ class UsageRecord(Struct, frozen=True, array_like=True):
 
 _encode = msgspec.msgpack.Encoder(decimal_format="string").encode
 _decode = msgspec.msgpack.Decoder(UsageRecord).decode
+_split = msgspec.msgpack.Decoder(list[msgspec.Raw]).decode
 
 
 def write_record(record: UsageRecord) -> bytes:
@@ -155,6 +160,29 @@ def write_record(record: UsageRecord) -> bytes:
     return _encode(record)
 
 
-def read_record(data: bytes) -> UsageRecord:
+def read_record(data: bytes | msgspec.Raw) -> UsageRecord:
     """Raises msgspec.DecodeError when the bytes are not a record."""
     return _decode(data)
+
+
+def pack_records(written: Sequence[bytes]) -> bytes:
+    """The bytes of several records as those of one array. `written`: each as `write_record` made it, 65 535 at most."""
+    count = len(written)
+    head = bytes((0x90 + count,)) if count < 16 else bytes((0xDC, *count.to_bytes(2, "big")))
+    return head + b"".join(written)
+
+
+def records_in(fields: Sequence[bytes]) -> Sequence[bytes | msgspec.Raw]:
+    """The records of one entry of a usage stream (see schema.ledger.keys), each as it was written.
+
+    Raises msgspec.DecodeError when it is no array of records; whether each of them can be read, `read_record` tells.
+    """
+    return _split(fields[7]) if fields[6] == PACKED else (fields[7],)
+
+
+def count_records(fields: Sequence[bytes]) -> int:
+    """How many calls one entry of a usage stream tells of; an array that cannot be taken apart is charged as one."""
+    try:
+        return len(records_in(fields))
+    except msgspec.DecodeError:
+        return 1

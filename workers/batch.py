@@ -32,6 +32,11 @@ class Slice(Struct, frozen=True):
     after: str  # stored position it was read from
     last: str  # position of its last entry
     entries: list[Entry]
+    more: bool = False  # behind the last one, as far as we know
+
+    def count(self) -> int:
+        """How many records."""
+        return sum([len(entry.records) for entry in self.entries])
 
 
 class Known(Struct, frozen=True):
@@ -148,7 +153,8 @@ def references(slices: Sequence[Slice], *, everything: bool = False) -> list[Ref
     for part in slices:
         for entry in part.entries:
             if entry.mark or everything:
-                found += ((entry.record.kind, entry.record.request_id), (REST, entry.record.request_id))
+                for record in entry.records:
+                    found += ((record.kind, record.request_id), (REST, record.request_id))
     return found
 
 
@@ -163,22 +169,25 @@ def build_batch(slices: list[Slice], known: Mapping[Reference, Known] | None, po
     seen = None if known is None else dict(known)
     for part in slices:
         for entry in part.entries:
-            record = entry.record
-            if entry.mark:
-                batch.checked_users.add(record.user_id)
-            if seen is not None and (record := _first_time(entry, seen)) is None:
-                batch.checked_users.add(entry.record.user_id)
-                continue
-            _add(batch, _find_line(lines, record), record, REAPED if entry.mark == "2" else "", policy)
+            reaped = entry.mark == "2"
+            for record in entry.records:
+                if entry.mark:
+                    batch.checked_users.add(record.user_id)
+                if seen is not None:
+                    first = _first_time(record, seen, reaped=reaped)
+                    if first is None:
+                        batch.checked_users.add(record.user_id)
+                        continue
+                    record = first
+                _add(batch, _find_line(lines, record), record, REAPED if reaped else "", policy)
     batch.lines = list(lines.values())
     for line in batch.lines:
         _sum_up(batch, line)
     return batch
 
 
-def _first_time(entry: Entry, seen: dict[Reference, Known]) -> Any | None:
-    """What of this entry is not in the ledger: the record, its rest where only a checkpoint was charged, or None."""
-    record, reaped = entry.record, entry.mark == "2"
+def _first_time(record: Any, seen: dict[Reference, Known], *, reaped: bool) -> Any | None:
+    """What of this record is not in the ledger: all, its rest where only a checkpoint was charged, or None."""
     reference, late = (record.kind, record.request_id), (REST, record.request_id)
     earlier = seen.get(reference)
     if earlier is not None:

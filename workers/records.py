@@ -1,5 +1,6 @@
 """Reading usage records fast: the price, equal for thousands of calls, is decoded once per distinct price."""
 
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -9,7 +10,7 @@ from msgspec.structs import replace
 
 from schema.pricing import ZERO, billed_name, content_text, other_members, quota_saved
 from schema.quota import Quota
-from schema.usage import VERSION, PriceRecord, TokenCounts, TokenUsage, UsageRecord, write_record
+from schema.usage import PACKED, VERSION, PriceRecord, TokenCounts, TokenUsage, UsageRecord, records_in, write_record
 
 log = structlog.get_logger(__name__)
 
@@ -38,6 +39,7 @@ _Wire: Any = msgspec.defstruct(
     gc=False,  # thousands of them at once; none ever refers back to itself
 )
 _decode: Any = msgspec.msgpack.Decoder(_Wire).decode
+_decode_packed: Any = msgspec.msgpack.Decoder(list[_Wire]).decode
 _decode_price = msgspec.msgpack.Decoder(PriceRecord).decode
 _write_json = msgspec.json.Encoder(decimal_format="number").encode
 
@@ -47,11 +49,11 @@ PICTURE_MODES = frozenset({"image", "image_edit", "image_variation"})
 
 
 class Entry(Struct, gc=False):
-    """One entry of the usage stream."""
+    """One entry of the usage stream. Its records count together: there is no position between them."""
 
     position: bytes  # stream id
-    mark: str  # '' | 1: may be a duplicate | 2: made by the reaper, may be one as well
-    record: Any  # a UsageRecord whose price is still bytes
+    mark: str  # '' | 1: may be duplicates | 2: made by the reaper, may be one as well
+    records: list[Any]  # each a UsageRecord whose price is still bytes
 
 
 class _Priced(Struct, frozen=True):
@@ -64,19 +66,35 @@ _prices: dict[bytes, _Priced] = {}
 
 
 def read_entry(partition: int, position: bytes, fields: list[bytes]) -> Entry:
-    """One entry as XREAD gives it. A record that cannot be read is still charged, by the figures beside it."""
+    """One entry as XREAD gives it. What cannot be read of it is still charged, by the figures beside the records."""
     try:
-        record = _decode(fields[7])
-        if len(record.request_id) > REFERENCE_CHARS_MAX:
-            record = replace(record, request_id=record.request_id[:REFERENCE_CHARS_MAX])
+        records = _decode_packed(fields[7]) if fields[6] == PACKED else [_decode(fields[7])]
     except msgspec.DecodeError as error:
         log.error("record_unreadable", partition=partition, position=position.decode(), error=str(error))
-        record = _unreadable(f"unreadable:{partition}:{position.decode()}", fields, position)
-    return Entry(position, fields[9].decode() if len(fields) > 9 else "", record)
+        records = _readable(fields)
+        rest = int(fields[5]) - sum([record.quota for record in records])
+        records.append(_unreadable(f"unreadable:{partition}:{position.decode()}", fields, position, max(0, rest)))
+    for at, record in enumerate(records):
+        if len(record.request_id) > REFERENCE_CHARS_MAX:
+            records[at] = replace(record, request_id=record.request_id[:REFERENCE_CHARS_MAX])
+    return Entry(position, fields[9].decode() if len(fields) > 9 else "", records)
 
 
-def _unreadable(reference: str, fields: list[bytes], position: bytes) -> Any:
-    user_id, token_id, quota = int(fields[1]), int(fields[3]), int(fields[5])
+def _readable(fields: list[bytes]) -> list[Any]:
+    """Those records of an entry that can be read."""
+    found = []
+    try:
+        for written in records_in(fields):
+            with suppress(msgspec.DecodeError):
+                found.append(_decode(written))
+    except msgspec.DecodeError:  # not even an array
+        return []
+    return found
+
+
+def _unreadable(reference: str, fields: list[bytes], position: bytes, quota: int) -> Any:
+    """One record for all that an entry says of no call: whose it is, and the quota that the others leave."""
+    user_id, token_id = int(fields[1]), int(fields[3])
     at_ms = int(position.split(b"-")[0])
     record = UsageRecord(
         version=VERSION, request_id=reference, user_id=user_id, username="", token_id=token_id, token_name="", token_limited=token_id > 0,

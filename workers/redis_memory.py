@@ -28,6 +28,7 @@ from schema.ledger.keys import BEAT, BORN, HOLDS, LOSSES, Keys
 from schema.own_tables import Meta, SettleCursor
 from schema.redis_client import ClusterRedis, queue_of, servers_of
 from schema.redis_losses import EMPTIED, RESTARTED, REWOUND, RedisLoss, write_loss, write_partitions, write_time
+from schema.usage import count_records
 from workers.reap import read_holds
 
 log = structlog.get_logger(__name__)
@@ -35,7 +36,7 @@ log = structlog.get_logger(__name__)
 LOOK_S = 0.25  # between two signs of life: lost writes that span less may go unseen
 SAVE_S = 5.0  # how old SQL's knowledge may be: what a dead worker did not see began so much earlier at most
 SQL_S_MAX = 10.0
-PAGE = 1_000
+PAGE = 250  # entries read at once; each holds up to a hundred records
 WAITING_MAX = 20_000  # records counted at one look; about 40 ms of the server
 ROW = "redis_seen:"  # + key of the mark: rows of mx_meta
 
@@ -267,7 +268,7 @@ class RedisMemory:
             if page:
                 first_ms = int(page[0][0].split(b"-")[0])
                 oldest_ms = min(oldest_ms or first_ms, first_ms)
-                records += len(page)
+                records += sum([count_records(fields) for _, fields in page])
                 quota += sum(int(fields[5]) for _, fields in page)
                 position = page[-1][0].decode()
             more = len(page) == PAGE and records >= WAITING_MAX

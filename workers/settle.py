@@ -13,14 +13,16 @@ from msgspec import Struct
 from redis import exceptions as redis_errors
 from sqlalchemy.exc import SQLAlchemyError
 
+from schema.ledger.gathering import CALLS_MAX
 from workers.batch import Batch, LogPolicy, Slice, build_batch, references
 from workers.store import CursorMoved, Duplicate, Store
 from workers.stream import UsageStreams
 
 log = structlog.get_logger(__name__)
 
-COUNT_MAX = 2_000  # entries per partition and transaction: about 50 ms of SQL
-BATCH_MAX = 4_000  # entries per transaction: what SQLite's other writers may have to wait for
+COUNT_MAX = 2_000  # entries per partition and transaction
+BATCH_MAX = 4_000  # records per transaction: what SQLite's other writers may have to wait for, about 50 ms
+READ_MAX = 20_000  # records read at once to find these: 6 MB; an entry holds up to CALLS_MAX of them
 PAUSE_S = (
     0.75  # between transactions under load: a row is in the log within a second, and the fixed costs are shared by more
 )
@@ -29,7 +31,7 @@ IDLE_MS = 1_000  # longest blocking wait: new leases are noticed after it
 ADVANCE_S = 5.0  # how often numbering and trimming are looked after
 BACKOFF_S_MAX = 5.0
 ROUND_S_MAX = 30.0  # a server that accepts and never answers must not stop settlement for ever
-ALONE_AFTER = 3  # failures of a batch before its records are tried one by one
+ALONE_AFTER = 3  # failures of a batch before its entries are tried one by one
 
 
 class Progress(Struct):
@@ -80,6 +82,7 @@ class Settler:
         self._stopping = asyncio.Event()
         self._looked_after_s = 0.0
         self._in_step_s = time.monotonic()  # when a round ended well
+        self._dense = float(CALLS_MAX)  # records of an entry, as it was lately; before the first: the worst
         self.positions: dict[int, str] = {}
         self.progress = Progress()
 
@@ -123,7 +126,7 @@ class Settler:
             return
 
     async def round(self, *, alone: bool = False) -> float:
-        """One batch, or a wait for one. Returns for how long to pause. `alone`: one record per partition."""
+        """One batch, or a wait for one. Returns for how long to pause. `alone`: one entry per partition."""
         await self._find_positions()
         if not self.positions:
             return 0.5
@@ -131,16 +134,20 @@ class Settler:
         if started_s - self._looked_after_s > ADVANCE_S:
             self._looked_after_s = started_s
             await self._look_after()
-        count = 1 if alone else min(COUNT_MAX, BATCH_MAX // len(self.positions))
-        slices = await self._streams.read(self.positions, count)
+        slices = await self._streams.read(self.positions, 1 if alone else self._count_entries(), records_max=BATCH_MAX)
         if not slices:
             self.progress.lag_ms = 0
             came = await self._streams.wait(self.positions, IDLE_MS)
             return LINGER_S if came else 0.0
         await self.apply(slices)
-        if any(len(part.entries) == count for part in slices):
+        if any(part.more for part in slices):
             return 0.0
         return max(0.0, PAUSE_S - (time.monotonic() - started_s))
+
+    def _count_entries(self) -> int:
+        """How many to ask each partition for: enough for a transaction, and not more than memory should hold at once."""
+        partitions = len(self.positions)
+        return max(1, min(COUNT_MAX, BATCH_MAX // partitions, int(READ_MAX / (partitions * self._dense))))
 
     async def _find_positions(self) -> None:
         owned = self._partitions()
@@ -196,8 +203,10 @@ class Settler:
 
     def _count(self, slices: list[Slice], batch: Batch, took_s: float) -> None:
         progress = self.progress
+        records, entries = sum([part.count() for part in slices]), sum([len(part.entries) for part in slices])
+        self._dense = max(records / entries, self._dense / 2, 1.0)  # it may grow at once, for it bounds what is read
         progress.records += batch.records
-        progress.duplicates += sum(len(part.entries) for part in slices) - batch.records
+        progress.duplicates += records - batch.records
         progress.batches += 1
         progress.batch_s += took_s
         progress.last_batch_s = took_s

@@ -1,6 +1,7 @@
 """Reading the usage streams of many partitions in one round trip, as raw answers: decoding into dicts would cost more than settling."""
 
 import asyncio
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from schema.ledger.keys import Keys
 from schema.redis_client import ClusterRedis
 from schema.redis_cluster import find_slot
 from workers.batch import Slice
-from workers.records import read_entry
+from workers.records import Entry, read_entry
 
 AWAY_S = 3.0  # partitions of a cluster's node that failed are left alone so long
 POLL_S = 0.05  # how often the nodes of a cluster are asked for news
@@ -30,12 +31,27 @@ class UsageStreams:
         self._execute: Execute = over_redis_py(redis)
         self._away: dict[int, float] = {}
 
-    async def read(self, positions: Mapping[int, str], count: int) -> list[Slice]:
-        """Up to `count` entries of each partition behind its position; partitions with nothing new are left out."""
+    async def read(self, positions: Mapping[int, str], count: int, *, records_max: int = sys.maxsize) -> list[Slice]:
+        """Up to `count` entries of each partition behind its position; partitions with nothing new are left out.
+
+        Args:
+            records_max: shared alike by the partitions that have something new. An entry is never taken apart, and each
+                partition goes on by one at least.
+        """
+        found = await self._read(positions, count)
+        share = records_max // len(found) if found else 0
         slices = []
-        for partition, answer in await self._read(positions, count):
-            entries = [read_entry(partition, entry_id, fields) for entry_id, fields in answer]
-            slices.append(Slice(partition, positions[partition], entries[-1].position.decode(), entries))
+        for partition, answer in found:
+            entries: list[Entry] = []
+            records = 0
+            for entry_id, fields in answer:
+                entry = read_entry(partition, entry_id, fields)
+                records += len(entry.records)
+                if records > share and entries:
+                    break
+                entries.append(entry)
+            more = len(answer) == count or len(entries) < len(answer)
+            slices.append(Slice(partition, positions[partition], entries[-1].position.decode(), entries, more))
         return slices
 
     async def _read(self, positions: Mapping[int, str], count: int) -> list[tuple[int, list[Any]]]:

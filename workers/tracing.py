@@ -6,7 +6,6 @@ from typing import Any
 from schema.config import Config
 from schema.tracing import TRACEPARENT, close_provider, open_provider
 from workers.batch import Batch
-from workers.records import Entry
 
 SERVICE = "medusa-worker"
 
@@ -29,24 +28,24 @@ class SettleTracing:
         written: set[str] | None = None
         for part in batch.slices:
             for entry in part.entries:
-                parent = entry.record.other.get(TRACEPARENT) if entry.record.other else None
-                if not parent:
-                    continue
-                if entry.mark:  # it may have been in the books already
-                    written = batch.ledger_references() if written is None else written
-                    if entry.record.request_id not in written:
+                for record in entry.records:
+                    parent = record.other.get(TRACEPARENT) if record.other else None
+                    if not parent:
                         continue
-                self._write(part.partition, entry, str(parent), batch.records, (begun_ns, ended_ns))
+                    if entry.mark:  # it may have been in the books already
+                        written = batch.ledger_references() if written is None else written
+                        if record.request_id not in written:
+                            continue
+                    came_ms = int(entry.position.partition(b"-")[0])  # by Redis' clock
+                    facts = {
+                        "medusa.request_id": record.request_id,
+                        "medusa.partition": part.partition,
+                        "medusa.batch_records": batch.records,
+                        "medusa.waited_ms": max(0, begun_ns // 1_000_000 - came_ms),
+                    }
+                    self._write(str(parent), facts, begun_ns, ended_ns)
 
-    def _write(self, partition: int, entry: Entry, parent: str, records: int, span_ns: tuple[int, int]) -> None:
-        begun_ns, ended_ns = span_ns
-        came_ms = int(entry.position.partition(b"-")[0])  # by Redis' clock
-        facts = {
-            "medusa.request_id": entry.record.request_id,
-            "medusa.partition": partition,
-            "medusa.batch_records": records,
-            "medusa.waited_ms": max(0, begun_ns // 1_000_000 - came_ms),
-        }
+    def _write(self, parent: str, facts: dict[str, Any], begun_ns: int, ended_ns: int) -> None:
         context = self._propagator.extract({TRACEPARENT: parent})
         if not self._find(context).is_valid:
             return  # a span of its own would say nothing

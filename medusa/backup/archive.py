@@ -31,7 +31,7 @@ class Manifest(Struct, frozen=True):
     format: int
     created_s: int
     partitions: int
-    entries: int
+    entries: int  # usage records
     members: list[Member]
 
     def find(self, role: str) -> Member | None:

@@ -12,8 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from schema.ledger.keys import PARTITIONS, PREFIX, Keys
 from schema.tables import SettleCursor
+from schema.usage import count_records
 
-READ_COUNT = 1_000  # entries asked for at once
+READ_COUNT = 250  # entries asked for at once; each holds up to a hundred records
 TICK_S = 1.0  # the workers keep what they applied for a minute: none is missed
 DELETE_COUNT = 1_000
 START = "0-0"
@@ -52,7 +53,7 @@ class Copier:
     def __init__(self, redis: Any, file: Path, positions: Mapping[int, str]) -> None:
         self._redis, self._positions, self._keys = redis, dict(positions), Keys(len(positions))
         self._out = file.open("wb")
-        self.entries = 0
+        self.records = 0
 
     async def catch_up(self) -> None:
         """Copy all that is there now."""
@@ -77,7 +78,7 @@ class Copier:
             entry = Entry(partition, entry_id.decode(), flat)
             self._out.write(msgspec.json.encode(entry) + b"\n")
             self._positions[partition] = entry.id
-        self.entries += len(answer)
+            self.records += count_records(flat)
         return len(answer)
 
     def close(self) -> None:
@@ -85,7 +86,7 @@ class Copier:
 
 
 async def put_back(redis: Any, file: Path, positions: Mapping[int, str]) -> int:
-    """Empty our part of Redis and write the entries behind the positions. Returns how many."""
+    """Empty our part of Redis and write the entries behind the positions. Returns how many records they hold."""
     keys, decode, count = Keys(len(positions)), msgspec.json.Decoder(Entry).decode, 0
     async for batch in _our_keys(redis):
         await redis.unlink(*batch)
@@ -96,7 +97,7 @@ async def put_back(redis: Any, file: Path, positions: Mapping[int, str]) -> int:
             if order(entry.id) <= order(positions[entry.partition]):
                 continue
             await redis.execute_command("XADD", keys.usage(entry.partition), entry.id, *entry.fields)
-            count += 1
+            count += count_records(entry.fields)
     return count
 
 

@@ -52,10 +52,10 @@ def restore(file: Path, yes: bool = typer.Option(False, "--yes", help="Replace w
         redis = make_place(config.redis_url) if config.redis_url else f"the Valkey in {config.data_dir}"
         typer.confirm(f"Replace {places}, and empty our part of {redis}?", abort=True)
     try:
-        entries = asyncio.run(_restore(config, file))
+        count = asyncio.run(_restore(config, file))
     except CannotStart as error:
         _fail(str(error))
-    typer.echo(f"restored; {entries} usage records will be settled at the next start")
+    typer.echo(f"restored; {count} usage records will be settled at the next start")
 
 
 def _fail(sentence: str) -> None:
@@ -109,7 +109,7 @@ async def _backup(config: Config, file: Path) -> archive.Manifest:
             with suppress(asyncio.CancelledError):
                 await follower
         await copier.catch_up()
-        return archive.write(file, folder, roles, partitions=config.partitions, entries=copier.entries)
+        return archive.write(file, folder, roles, partitions=config.partitions, entries=copier.records)
 
 
 async def _restore(config: Config, file: Path) -> int:
@@ -130,9 +130,9 @@ async def _restore(config: Config, file: Path) -> int:
             await asyncio.to_thread(dumps.load, url, folder / f"{role}.dump")
             await _gather_statistics(url)
         positions = await _positions(list(urls.values()), manifest.partitions)
-        entries = await records.put_back(redis, folder / archive.RECORDS, positions)
+        count = await records.put_back(redis, folder / archive.RECORDS, positions)
         await _meet_anew(urls["database"])
-        return entries
+        return count
 
 
 async def _meet_anew(url: URL) -> None:

@@ -19,10 +19,10 @@ from schema.ledger.entries import KINDS
 from schema.ledger.keys import Keys
 from schema.options import read_options
 from schema.tables import LedgerEntry, Log, OptionRow
-from schema.usage import UsageRecord, read_record
+from schema.usage import UsageRecord, read_record, records_in
 from workers.reap import read_holds
 
-PAGE = 1000  # stream entries read at once
+PAGE = 250  # stream entries read at once; each holds up to a hundred records
 CONSUMED, FAILED = 2, 5  # logs.type
 
 
@@ -97,14 +97,25 @@ async def _find_record(execute: Execute, stream: str, request_id: str) -> UsageR
     while True:
         page: list[Any] = await execute(b"XRANGE", stream, after, b"+", b"COUNT", PAGE)
         for _, fields in page:
-            if name in fields[7]:
-                try:
-                    record = read_record(fields[7])
-                except msgspec.DecodeError:
-                    continue
-                if record.request_id == request_id:
-                    return record
+            record = _find_among(fields, request_id) if name in fields[7] else None
+            if record is not None:
+                return record
         if len(page) < PAGE:
             return None
         last = page[-1][0]
         after = "(" + (last.decode() if isinstance(last, bytes) else last)
+
+
+def _find_among(fields: list[bytes], request_id: str) -> UsageRecord | None:
+    try:
+        written = records_in(fields)
+    except msgspec.DecodeError:
+        return None
+    for one in written:
+        try:
+            record = read_record(one)
+        except msgspec.DecodeError:
+            continue
+        if record.request_id == request_id:
+            return record
+    return None

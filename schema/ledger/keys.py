@@ -7,7 +7,7 @@ mx:{p}:u            set of users who may have open holds
 mx:{p}:c:<request>  string: the hold's checkpoint, a usage record; absent while nothing was relayed
 mx:{p}:e:<user>     epoch: changes whenever a balance moved outside settlement
 mx:{p}:usage        stream of ended calls: u user, t limited token or 0, q quota, r record, l why it needs a check
-                    (1 settled without a hold or replayed, 2 reaped)
+                    (1 settled without a hold or replayed, 2 reaped); in place of r p, several records: then q is their sum
 mx:{p}:i:<digest>   idempotency key -> request id
 mx:{p}:born    on a cluster: see BORN
 mx:{p}:beat    on a cluster: see BEAT

@@ -15,7 +15,7 @@ log = structlog.get_logger(__name__)
 LIFETIME_S = 6 * 3600  # of an unused hot balance; so long may SQL be away without stopping a known user
 BATCH_MAX = 500  # accounts per SQL query
 TRIES_MAX = 8  # a balance that moves at every read; each try takes one SQL query
-PAGE = 1000  # stream entries read at once, where settlement is far behind
+PAGE = 250  # stream entries read at once, where settlement is far behind; each holds up to a hundred records
 
 
 class Truth(Struct, frozen=True):

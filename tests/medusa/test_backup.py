@@ -117,6 +117,25 @@ async def test_records_settled_while_the_database_is_copied_are_in_the_backup(bo
     assert await find_drifts(opened) == []
 
 
+async def test_records_that_share_an_entry_there_and_back(books, tmp_path):
+    opened, config = books
+    await opened.hot.load(1, 5)
+    for name in "abcd":
+        await opened.hot.reserve(request_id=name, user_id=1, token_id=5, amount=20, deadline_ms=10**14)
+    await asyncio.gather(*(opened.hot.settle(make_record(name, token_id=5, quota=10)) for name in "abcd"))
+    await call(opened, 1)
+    before = await opened.redis.xrange("mx:{1}:usage")
+    assert len(before) == 2
+    manifest = await _backup(config, tmp_path / "one.backup")
+    assert manifest.entries == 5, "records"
+    await opened.engine.dispose()
+    assert await _restore(config, tmp_path / "one.backup") == 5
+    assert await opened.redis.xrange("mx:{1}:usage") == before
+    assert await settle_all(make_settler(opened)) == 5
+    assert (await opened.one(User, 1)).quota == 9_950
+    assert await find_drifts(opened) == []
+
+
 async def test_nothing_is_replaced_while_workers_run(books, tmp_path):
     opened, config = books
     await _backup(config, tmp_path / "one.backup")

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from medusa.commands.explain import explain_request
 from schema.ledger.keys import Keys
 from schema.pricing import charge, price_image
-from schema.usage import PriceRecord, TokenUsage, write_record
+from schema.usage import PriceRecord, TokenUsage, pack_records, write_record
 from tests.schema.ledger.books import PARTITIONS, PRICE, Books, make_record, open_books
 from tests.services import valkey_server
 from tests.workers.settling import make_settler, settle_all
@@ -171,3 +171,18 @@ async def test_calls_that_are_open_unknown_or_charged_in_two_parts(tmp_path: Pat
             "ledger: settle_rest",
             "ledger: -225 in all",
         ]
+
+
+async def test_a_record_among_others_of_its_entry(tmp_path: Path, valkey_server: str):
+    """Also where one of them cannot be read, or the whole entry."""
+    async with open_books(tmp_path, valkey_server) as books:
+        await books.add_user(1, 1_000_000)
+        written = [write_record(make_record(name, quota=quota)) for name, quota in (("one", 10), ("two", 20))]
+        torn = {"u": 1, "t": 0, "q": 0, "p": pack_records(written)[:-1]}
+        await books.redis.xadd("mx:{1}:usage", torn)
+        entry = {"u": 1, "t": 0, "q": 30, "p": pack_records([written[0], b"\xa3two", written[1]])}
+        await books.redis.xadd("mx:{1}:usage", entry)
+        told = await explain(books, "two")
+        assert told[0].startswith("request two, ended 2025-04-11")
+        assert told[-1] == "  the record waits for a worker; no balance in the database has moved yet"
+        assert await explain(books, "three") == []

@@ -1,9 +1,10 @@
 """The wire form of usage records: those that stand in a stream over an upgrade are read, and tracing adds nothing to the others."""
 
 import msgspec
+import pytest
 
 from schema.tracing import TRACEPARENT
-from schema.usage import UsageRecord, read_record, write_record
+from schema.usage import UsageRecord, count_records, pack_records, read_record, records_in, write_record
 from tests.schema.ledger.books import make_record
 from workers.records import read_entry
 
@@ -31,5 +32,18 @@ def test_fields_that_a_former_version_did_not_know_have_their_defaults():
 def test_a_traced_call_tells_of_it_to_the_worker():
     record = make_record("r1", other={TRACEPARENT: PARENT})
     entry = read_entry(1, b"1-0", [b"u", b"1", b"t", b"0", b"q", b"225", b"r", write_record(record)])
-    assert entry.record.other == {TRACEPARENT: PARENT}
+    assert [one.other for one in entry.records] == [{TRACEPARENT: PARENT}]
     assert isinstance(read_record(write_record(record)), UsageRecord)
+
+
+@pytest.mark.parametrize("count", [1, 2, 15, 16, 100, 256, 300])
+def test_packed_records_are_an_array_of_them(count: int):
+    written = [write_record(make_record(f"r{number}", quota=number)) for number in range(count)]
+    packed = pack_records(written)
+    assert msgspec.msgpack.decode(packed) == [msgspec.msgpack.decode(one) for one in written]
+    assert msgspec.msgpack.decode(packed, type=list[UsageRecord]) == [read_record(one) for one in written]
+    fields = [b"u", b"1", b"t", b"0", b"q", b"1", b"p", packed]
+    assert [bytes(one) for one in records_in(fields)] == written
+    assert count_records(fields) == count
+    assert records_in([*fields[:6], b"r", written[0]]) == (written[0],)
+    assert count_records([*fields[:6], b"p", packed[:-1]]) == 1

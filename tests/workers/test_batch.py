@@ -57,7 +57,9 @@ def test_a_batch_is_the_sum_of_its_records(given_records: list[UsageRecord]) -> 
     batch = build_batch([Slice(1, "0-0", "1-0", entries)], None, LogPolicy(failed=True))
     charged = [record for record in given_records if not record.error_code]
     assert batch.records == len(given_records)
-    assert Counter(batch.all_logs()) == Counter(log_row(entry.record) for entry in entries if entry.record.logged)
+    assert Counter(batch.all_logs()) == Counter(
+        log_row(one) for entry in entries for one in entry.records if one.logged
+    )
     assert Counter(batch.all_ledger()) == Counter(
         (
             record.kind, "user", record.user_id, record.token_id, "system", "", record.request_id, -record.quota,
@@ -124,7 +126,7 @@ async def test_every_row_is_written_once_and_whole(any_books: Books, calls: tupl
     logs, ledger = await books.all(Log), [row for row in await books.all(LedgerEntry) if row.kind == "settle"]
     assert len(logs) == len(ledger) == sum(calls)
     for log in logs:
-        expected = dict(zip(LOG_COLUMNS, log_row(read(written[log.request_id]).record), strict=True))
+        expected = dict(zip(LOG_COLUMNS, log_row(read(written[log.request_id]).records[0]), strict=True))
         assert {name: getattr(log, name) for name in LOG_COLUMNS} == expected
         assert msgspec.json.decode(log.other)["request_id"] == log.request_id
     for row in ledger:

@@ -27,7 +27,8 @@ local early = redis.call('XRANGE', KEYS[1], '-', '+')
 redis.call('XSETID', KEYS[1], ARGV[1])
 for _, entry in ipairs(early) do
   local field = entry[2]
-  redis.call('XADD', KEYS[1], '*', 'u', field[2], 't', field[4], 'q', field[6], 'r', field[8], 'l', field[10] or '1')
+  -- field[7]: r one record, p several
+  redis.call('XADD', KEYS[1], '*', 'u', field[2], 't', field[4], 'q', field[6], field[7], field[8], 'l', field[10] or '1')
   redis.call('XDEL', KEYS[1], entry[1])
 end
 return #early

@@ -1,4 +1,5 @@
 -- End calls of one user and token: their records go to the stream, their holds go, the hot balance keeps hold - actual.
+-- Records of calls that had a hold share one entry: their quota summed, the records as an array of msgpack.
 -- Without a hold a record may have been settled before: it is marked for a check and the balance reloads from SQL.
 -- KEYS: balance, stream, epoch
 -- ARGV: user id, limited token id or 0, epoch lifetime in s, prefix of this partition's keys, then for each call:
@@ -12,7 +13,8 @@ for i = 5, #ARGV, 4 do
 end
 local known = redis.call('HMGET', KEYS[1], unpack(names))
 local balance, left = tonumber(known[1]), tonumber(known[2])
-local answer, ended, moved, checks = {}, {}, false, false
+local answer, ended, moved = {}, {}, false
+local records, sum, checks = {}, 0, {}
 for i = 5, #ARGV, 4 do
   local id, quota, record, flags = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
   local hold = not ended['h' .. id] and known[(i + 7) / 4]
@@ -37,12 +39,22 @@ for i = 5, #ARGV, 4 do
     end
   end
   if hold and not check then
-    redis.call('XADD', KEYS[2], '*', 'u', user, 't', token, 'q', quota, 'r', record)
+    records[#records + 1] = record
+    sum = sum + quota
   else
-    redis.call('XADD', KEYS[2], '*', 'u', user, 't', token, 'q', quota, 'r', record, 'l', '1')
-    checks = true
+    checks[#checks + 1] = i
   end
   answer[#answer + 1] = hold and 0 or 1
+end
+if #records == 1 then
+  redis.call('XADD', KEYS[2], '*', 'u', user, 't', token, 'q', sum, 'r', records[1])
+elseif #records > 1 then -- a header of msgpack, short up to 15
+  local count = #records
+  local head = count < 16 and string.char(0x90 + count) or string.char(0xdc, math.floor(count / 256), count % 256)
+  redis.call('XADD', KEYS[2], '*', 'u', user, 't', token, 'q', sum, 'p', head .. table.concat(records))
+end
+for _, i in ipairs(checks) do -- behind those that count for sure: of a call that is settled twice the second is in doubt
+  redis.call('XADD', KEYS[2], '*', 'u', user, 't', token, 'q', ARGV[i + 1], 'r', ARGV[i + 2], 'l', '1')
 end
 if #ended > 0 then
   redis.call('HDEL', KEYS[1], unpack(ended))
@@ -54,7 +66,7 @@ if moved then
     redis.call('HSET', KEYS[1], 'q', balance)
   end
 end
-if checks then
+if #checks > 0 then
   redis.call('INCR', KEYS[3])
   redis.call('EXPIRE', KEYS[3], ARGV[3])
   redis.call('HDEL', KEYS[1], 'q')

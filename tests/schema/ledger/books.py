@@ -17,7 +17,7 @@ from schema.ledger.truth import make_truth_reader
 from schema.migrate import migrate
 from schema.quota import Quota
 from schema.tables import Channel, LedgerEntry, Token, User
-from schema.usage import VERSION, PriceRecord, TokenUsage, UsageRecord
+from schema.usage import VERSION, PriceRecord, TokenUsage, UsageRecord, read_record, records_in
 
 PARTITIONS = 4
 PRICE = PriceRecord(
@@ -68,6 +68,11 @@ def make_record(
         }
         | more
     )
+
+
+def records_of(fields: dict[bytes, bytes]) -> list[UsageRecord]:
+    """Of one entry of a usage stream, as redis-py gives it."""
+    return [read_record(written) for written in records_in(list(itertools.chain.from_iterable(fields.items())))]
 
 
 class Books:

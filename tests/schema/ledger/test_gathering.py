@@ -12,7 +12,8 @@ from hypothesis import strategies as some
 from schema.ledger.connection import Part
 from schema.ledger.gathering import CALLS_MAX
 from schema.ledger.hot import HotLedger, QuotaShort, Repeated, Reserved, Settled
-from tests.schema.ledger.books import PARTITIONS, Books, make_record
+from schema.usage import pack_records, write_record
+from tests.schema.ledger.books import PARTITIONS, Books, make_record, records_of
 from tests.schema.ledger.test_hot import LATER, reserve
 
 
@@ -75,11 +76,30 @@ async def test_each_call_of_a_turn_gets_its_own_answer(books: Books, counting: C
     assert ended == [Settled(late=False), Settled(late=True), Settled(late=False), Settled(late=False)]
     assert await books.hot.available(1) is None  # the late one has it loaded again
     stream = [fields for _, fields in await books.redis.xrange("mx:{1}:usage")]
-    assert [(fields[b"q"], fields.get(b"l")) for fields in stream] == [
-        (b"150", None), (b"150", b"1"), (b"0", None), (b"60", None),
+    assert [(fields[b"q"], fields.get(b"l"), [one.request_id for one in records_of(fields)]) for fields in stream] == [
+        (b"210", None, ["a", "c", "e"]), (b"150", b"1", ["a"]),
     ]  # fmt: skip
     await books.hot.load(1, 5)
     assert await reserve(books, "g", 1, key="k") == Reserved(1000 - 150 - 150 - 60 - 1)  # both, until it was checked
+
+
+@pytest.mark.parametrize("calls", [1, 2, 15, 16, 17, CALLS_MAX])
+async def test_records_of_calls_that_end_together_share_an_entry(books: Books, counting: Counting, calls: int):
+    await asyncio.gather(*(reserve(books, f"a{n}", 1, token=5) for n in range(calls)))
+    records = [make_record(f"a{n}", quota=n % 3, token_id=5) for n in range(calls)]
+    await asyncio.gather(*(books.hot.settle(record) for record in records))
+    ((_, fields),) = await books.redis.xrange("mx:{1}:usage")
+    assert records_of(fields) == records
+    quota = sum(record.quota for record in records)
+    assert list(fields) == [b"u", b"t", b"q", b"p" if calls > 1 else b"r"], "in this order"
+    assert list(fields.values())[:3] == [b"1", b"5", str(quota).encode()]
+    if calls > 1:
+        assert fields[b"p"] == pack_records([write_record(record) for record in records])
+    assert await books.hot.available(1) == 1000 - quota
+    await books.redis.delete("mx:{1}:b:1")
+    await books.hot.load(1, 5)
+    assert await books.hot.available(1) == 1000 - quota, "what waits is counted by the sum"
+    assert await books.redis.hget("mx:{1}:b:1", "t5") == str(300 - quota).encode()
 
 
 async def test_calls_of_a_turn_that_are_not_loaded_all_learn_it(books: Books, counting: Counting):
@@ -152,5 +172,12 @@ async def test_together_or_one_by_one_the_balance_is_the_same(books: Books, step
         hashed = await books.redis.hgetall("mx:{1}:b:1")
         hashed.pop(b"t5", None) if b"q" not in hashed else None  # without a balance it is loaded again with it
         stream = [fields for _, fields in await books.redis.xrange("mx:{1}:usage")]
-        left.append((hashed, [(fields[b"q"], fields.get(b"l")) for fields in stream]))
+        for fields in stream:
+            assert int(fields[b"q"]) == sum(record.quota for record in records_of(fields))
+        told = Counter(
+            (fields[b"u"], fields[b"t"], record.request_id, record.quota, fields.get(b"l"))
+            for fields in stream
+            for record in records_of(fields)
+        )
+        left.append((hashed, told))
     assert left[0] == left[1]

@@ -15,11 +15,12 @@ from cohere.core.api_error import ApiError
 from google import genai
 
 from schema.ledger.keys import Keys
-from schema.usage import UsageRecord, read_record
+from schema.usage import UsageRecord
 from tests.edge.relay.matrix.clients import CLIENTS, Client
 from tests.edge.relay.matrix.providers import FEATURES, PROVIDERS, RESPONSES_NATIVE
 from tests.edge.relay.matrix.seeding import seed_channels
 from tests.edge.relay.matrix.standin import LEAKED, Standin, read
+from tests.schema.ledger.books import records_of
 from tests.system import KEY, PARTITIONS, System, open_system
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("matrix-matrix")]  # one system for all
@@ -71,9 +72,9 @@ class Gateway:
         key = Keys(PARTITIONS).usage(Keys(PARTITIONS).partition(1))
         for _ in range(100):
             for _, fields in await self.system.redis.xrevrange(key, count=20):
-                record = read_record(fields[b"r"])
-                if record.request_id == request_id:
-                    return record
+                for record in records_of(fields):
+                    if record.request_id == request_id:
+                        return record
             await asyncio.sleep(0.05)
         raise AssertionError(f"{request_id} was not settled")
 
@@ -197,7 +198,7 @@ async def test_every_call_is_booked_once(gateway: Gateway) -> None:
     assert await system.holds() == 0
     system.add_worker()
     key = Keys(PARTITIONS).usage(1)
-    records = [read_record(fields[b"r"]) for _, fields in await system.redis.xrange(key)]
+    records = [record for _, fields in await system.redis.xrange(key) for record in records_of(fields)]
     assert len(records) == len({record.request_id for record in records}) > 0
     wanted = 10**9 - sum(record.quota for record in records)
     for _ in range(300):

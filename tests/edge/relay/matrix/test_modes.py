@@ -20,9 +20,10 @@ from sqlalchemy import insert
 from schema.counting import count_text
 from schema.ledger.keys import Keys
 from schema.tables import Ability, Channel
-from schema.usage import UsageRecord, read_record
+from schema.usage import UsageRecord
 from tests.edge.relay.matrix.requests import PIXEL
 from tests.edge.relay.matrix.standin import read
+from tests.schema.ledger.books import records_of
 from tests.services import free_port
 from tests.system import KEY, PARTITIONS, System, open_system
 
@@ -229,7 +230,7 @@ def claude(stage: Stage) -> anthropic.AsyncAnthropic:
 
 async def last_record(stage: Stage) -> UsageRecord:
     found = await stage.system.redis.xrevrange(Keys(PARTITIONS).usage(1), count=1)
-    return read_record(found[0][1][b"r"])
+    return records_of(found[0][1])[-1]
 
 
 # --- embeddings, rerank, moderations ---

@@ -13,11 +13,12 @@ import pytest
 import pytest_asyncio
 
 from schema.ledger.keys import Keys
-from schema.usage import UsageRecord, read_record
+from schema.usage import UsageRecord
 from tests.edge.relay.matrix.providers import PROVIDERS
 from tests.edge.relay.matrix.requests import SYSTEM
 from tests.edge.relay.matrix.seeding import seed_channels
 from tests.edge.relay.matrix.standin import Standin, read
+from tests.schema.ledger.books import records_of
 from tests.system import PARTITIONS, System, open_system, until
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("matrix-soak")]  # one system for all
@@ -112,7 +113,7 @@ class Soak:
     async def records(self) -> dict[str, UsageRecord]:
         key = Keys(PARTITIONS).usage(1)
         found = await self.system.redis.xrange(key)
-        read_ones = [read_record(fields[b"r"]) for _, fields in found if b"r" in fields]
+        read_ones = [record for _, fields in found if len(fields) > 1 for record in records_of(fields)]
         assert len(read_ones) == len({one.request_id for one in read_ones}), "settled twice"
         return {one.request_id: one for one in read_ones}
 
