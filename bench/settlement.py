@@ -1,6 +1,6 @@
 """Settlement alone: fill the usage stream, drain it into a database, print records/s and CPU per record.
 
-python -m bench.settlement [--records 50000] [--users 200] [--dsn postgresql://…]
+python -m bench.settlement [--records 50000] [--users 200] [--together 1] [--dsn postgresql://…]
 """
 
 import argparse
@@ -21,11 +21,11 @@ from schema.ledger.keys import Keys
 from schema.migrate import migrate
 from schema.quota import Quota
 from schema.tables import Channel, LedgerEntry, Token, User
-from schema.usage import VERSION, PriceRecord, TokenUsage, UsageRecord, write_record
+from schema.usage import VERSION, PriceRecord, TokenUsage, UsageRecord, pack_records, write_record
 from tests.services import run_valkey
 from workers.batch import LogPolicy
 from workers.main import GC_THRESHOLDS
-from workers.settle import COUNT_MAX, Settler
+from workers.settle import BATCH_MAX, COUNT_MAX, Settler
 from workers.store import Content, make_store
 from workers.stream import UsageStreams
 
@@ -40,9 +40,9 @@ class Speed(NamedTuple):
     cpu_us: float
 
 
-def make_record(number: int, users: int) -> UsageRecord:
-    """A call of gpt-4o-mini by one of the users through one of five channels."""
-    user_id = number % users + 1
+def make_record(number: int, users: int, together: int = 1) -> UsageRecord:
+    """A call by one of the users through one of five channels; `together` calls in a row are by the same user."""
+    user_id = number // together % users + 1
     now_ms = time.time_ns() // 1_000_000
     price = PriceRecord(
         False, Decimal("0.075"), Decimal(4), Decimal(1), Decimal(-1), Decimal("0.5"), Decimal("1.25"), Decimal(20),
@@ -57,20 +57,23 @@ def make_record(number: int, users: int) -> UsageRecord:
     )  # fmt: skip
 
 
-async def fill(client: Any, records: int, users: int) -> None:
+async def fill(client: Any, records: int, users: int, together: int) -> None:
+    """`together`: records of an entry, as edges write them when so many calls of an account end in one turn."""
     keys = Keys(PARTITIONS)
     for start in range(0, records, 1000):
         async with client.pipeline(transaction=False) as pipe:
-            for number in range(start, min(start + 1000, records)):
-                record = make_record(number, users)
-                pipe.xadd(
-                    keys.usage(keys.partition(record.user_id)),
-                    {"u": record.user_id, "t": record.token_id, "q": record.quota, "r": write_record(record)},
-                )
+            for first in range(start, min(start + 1000, records), together):
+                behind = min(first + together, start + 1000, records)
+                made = [make_record(number, users, together) for number in range(first, behind)]
+                written = [write_record(record) for record in made]
+                content = {"r": written[0]} if len(written) == 1 else {"p": pack_records(written)}
+                one, quota = made[0], sum([record.quota for record in made])
+                fields: dict[Any, Any] = {"u": one.user_id, "t": one.token_id, "q": quota, **content}
+                pipe.xadd(keys.usage(keys.partition(one.user_id)), fields)
             await pipe.execute()
 
 
-async def measure(url: str, dsn: str, folder: Path, records: int, users: int) -> list[Speed]:
+async def measure(url: str, dsn: str, folder: Path, records: int, users: int, together: int = 1) -> list[Speed]:
     """One figure for large and one for small batches."""
     speeds: list[Speed] = []
     engine = make_engine(dsn, sqlite_path=str(folder / "bench.db"))
@@ -91,12 +94,15 @@ async def measure(url: str, dsn: str, folder: Path, records: int, users: int) ->
     store = make_store(engine, Content())
     settler = Settler(UsageStreams(client, keys), store, partitions=lambda: set(range(PARTITIONS)), policy=LogPolicy)
     for label, count, size in (("large batches", records, COUNT_MAX), ("batches of 500", records // 5, 63)):
-        await fill(client, count, users)
+        await fill(client, count, users, together)
         settler.progress.records = settler.progress.batches = 0
         wall_s, cpu_s = time.perf_counter(), time.process_time()
         while settler.progress.records < count:
             await settler._find_positions()
-            await settler.apply(await settler._streams.read(settler.positions, min(size, 4000 // PARTITIONS)))
+            entries = min(size, BATCH_MAX // PARTITIONS)
+            await settler.apply(
+                await settler._streams.read(settler.positions, entries, records_max=entries * PARTITIONS)
+            )
         wall_s, cpu_s = time.perf_counter() - wall_s, time.process_time() - cpu_s
         speeds.append(Speed(count / wall_s, cpu_s / count * 1e6))
         print(
@@ -116,11 +122,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--records", type=int, default=50_000)
     parser.add_argument("--users", type=int, default=200)
+    parser.add_argument("--together", type=int, default=1, help="records of one account that share an entry")
     parser.add_argument("--dsn", default="", help="database; empty: SQLite in a temporary folder")
     options = parser.parse_args()
     gc.set_threshold(*GC_THRESHOLDS)  # as a worker's
     with tempfile.TemporaryDirectory(dir="/tmp") as folder, run_valkey() as url:
-        asyncio.run(measure(url, options.dsn, Path(folder), options.records, options.users))
+        asyncio.run(measure(url, options.dsn, Path(folder), options.records, options.users, options.together))
 
 
 if __name__ == "__main__":

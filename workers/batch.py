@@ -11,9 +11,11 @@ from workers.records import (
     Texts,
     clean,
     has_standard_text,
+    is_plain,
     log_content,
     log_own,
     log_shared,
+    plain_other,
     rest_of,
     saved_by_cache,
     texts_of,
@@ -105,6 +107,7 @@ class Line(Struct):
     hour: int  # Unix s
     texts: Texts
     cell: Cell
+    plain: list[Any]  # records of calls with nothing special, until they are added up
     ledger_shared: tuple[Any, ...]  # LEDGER_SHARED of an ordinary call
     ledger: list[tuple[Any, ...]] = []  # LEDGER_OWN
     log_shared: tuple[Any, ...] = ()  # LOG_SHARED of calls whose row has the standard text
@@ -179,9 +182,15 @@ def build_batch(slices: list[Slice], known: Mapping[Reference, Known] | None, po
                         batch.checked_users.add(record.user_id)
                         continue
                     record = first
-                _add(batch, _find_line(lines, record), record, REAPED if reaped else "", policy)
+                line = _find_line(lines, record)
+                if not reaped and is_plain(record):
+                    line.plain.append(record)
+                else:
+                    _add(batch, line, record, REAPED if reaped else "", policy)
     batch.lines = list(lines.values())
     for line in batch.lines:
+        if line.plain:
+            _add_plain(batch, line, policy)
         _sum_up(batch, line)
     return batch
 
@@ -211,7 +220,7 @@ def _find_line(lines: dict[tuple[Any, ...], Line], record: Any) -> Line:
         user_id, token_id = record.user_id, record.token_id
         line = lines[key] = Line(
             user_id, record.username, token_id, record.token_limited, record.channel_id, billed_name(record.model),
-            record.group, hour * 3600, texts_of(record), Cell(), (CALL, "user", user_id, token_id, "system", ""),
+            record.group, hour * 3600, texts_of(record), Cell(), [], (CALL, "user", user_id, token_id, "system", ""),
         )  # fmt: skip
     return line
 
@@ -259,6 +268,63 @@ def _add(batch: Batch, line: Line, record: Any, reason: str, policy: LogPolicy) 
     if record.first_byte_ms >= 0:
         cell.first_byte_ms_sum += record.first_byte_ms
         cell.first_byte_count += 1
+
+
+def _add_plain(batch: Batch, line: Line, policy: LogPolicy) -> None:
+    """What `_add` does, for all plain calls of a line at once, in two thirds of the time."""
+    records, cell, texts = line.plain, line.cell, line.texts
+    limited = line.token_limited and line.token_id
+    logs = line.logs if policy.consumed else None
+    if logs is not None and not logs:
+        line.log_shared = log_shared(records[0], texts, texts.content)
+    quotas = prompts = completions = latencies = latest_ms = 0
+    for record in records:
+        usage, quota, ended_ms, name = record.usage, record.quota, record.ended_ms, record.request_id
+        prompt, completion = usage.input_text + usage.input_cached, usage.output_text
+        latency_ms = ended_ms - record.started_ms
+        if latency_ms < 0:
+            latency_ms = 0
+        line.ledger.append((name, -quota, -quota if limited else 0, ended_ms))
+        first_byte_ms = record.first_byte_ms
+        if first_byte_ms >= 0:
+            cell.first_byte_ms_sum += first_byte_ms
+            cell.first_byte_count += 1
+        else:
+            first_byte_ms = -1000
+        if logs is not None:
+            if texts.mapped:
+                logs.append(log_own(record, texts))
+            else:
+                other = plain_other(texts.priced, usage, name, first_byte_ms, record.use_channel)
+                logs.append(
+                    (
+                        ended_ms // 1000, quota, prompt, completion, latency_ms // 1000, other,
+                        clean(name, 191), latency_ms,
+                    )
+                )  # fmt: skip
+        if usage.input_cached:
+            cell.cached_tokens += usage.input_cached
+            cell.quota_saved += saved_by_cache(record)
+        if usage.reasoning:
+            cell.reasoning_tokens += usage.reasoning
+        if ended_ms > latest_ms:
+            latest_ms = ended_ms
+        if latency_ms > cell.latency_ms_max:
+            cell.latency_ms_max = latency_ms
+        quotas += quota
+        prompts += prompt
+        completions += completion
+        latencies += latency_ms
+    count = len(records)
+    batch.records += count
+    line.charged += count
+    line.last_ms = max(line.last_ms, latest_ms)
+    cell.calls += count
+    cell.streams += count if records[0].stream else 0
+    cell.quota += quotas
+    cell.prompt_tokens += prompts
+    cell.completion_tokens += completions
+    cell.latency_ms_sum += latencies
 
 
 def _add_log(batch: Batch, line: Line, record: Any) -> None:

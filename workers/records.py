@@ -200,6 +200,29 @@ def has_standard_text(record: Any) -> bool:
     )
 
 
+def is_plain(record: Any) -> bool:
+    """Is it as nearly all are: a call that ended well, priced by text, with nothing to tell beside its figures?"""
+    usage = record.usage
+    return not (
+        record.kind != "settle"
+        or record.error_code
+        or record.content
+        or record.other
+        or record.cut
+        or record.row is not None
+        or not record.counted
+        or not record.logged
+        or usage.input_cache_write
+        or usage.input_cache_write_1h
+        or usage.input_image
+        or usage.input_audio
+        or usage.output_audio
+        or not (usage.output_text or usage.input_text or usage.input_cached)
+        or record.dialect == "claude"
+        or record.mode in PICTURE_MODES
+    )
+
+
 def log_shared(record: Any, texts: Texts, content: str) -> tuple[Any, ...]:
     """Values of LOG_SHARED: what calls of one account, over one route, at one price mostly have in common."""
     ip = record.ip
@@ -280,15 +303,8 @@ def _other(record: Any, figures: Any, texts: Texts) -> str:
         or usage.output_audio
         or record.mode in PICTURE_MODES
     )
-    if not unusual:  # one string, a tenth of the cost of building and encoding the members
-        tried = record.use_channel
-        channels = f'"{tried[0]}"' if len(tried) == 1 else ",".join(f'"{channel}"' for channel in tried)
-        quoted = f'"{name}"' if name.isascii() and name.isalnum() else _json(name)
-        return (
-            f'{{{texts.priced.other},"cache_tokens":{usage.input_cached},"frt":{first_byte_ms},'
-            f'"admin_info":{{"use_channel":[{channels}]}},'
-            f'"request_id":{quoted},"estimated":{"true" if usage.estimated else "false"}}}'
-        )
+    if not unusual:
+        return plain_other(texts.priced, usage, name, first_byte_ms, record.use_channel)
     price = texts.priced.price
     return _json(
         other_members(
@@ -303,6 +319,16 @@ def _other(record: Any, figures: Any, texts: Texts) -> str:
             pictures=record.mode in PICTURE_MODES and price.per_call,
             more=record.other,
         )
+    )
+
+
+def plain_other(priced: _Priced, usage: Any, name: str, first_byte_ms: int, tried: list[int]) -> str:
+    """One string: a tenth of the cost of building and encoding the members."""
+    channels = f'"{tried[0]}"' if len(tried) == 1 else ",".join([f'"{channel}"' for channel in tried])
+    return (
+        f'{{{priced.other},"cache_tokens":{usage.input_cached},"frt":{first_byte_ms},'
+        f'"admin_info":{{"use_channel":[{channels}]}},'
+        f'"request_id":{_write_json(name).decode()},"estimated":{"true" if usage.estimated else "false"}}}'
     )
 
 

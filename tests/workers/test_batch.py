@@ -15,7 +15,7 @@ from schema.usage import SessionRow, TokenUsage, UsageRecord, write_record
 from tests.schema.ledger.books import NOW_MS, PRICE, Books, make_record
 from tests.workers.settling import find_drifts, make_settler, settle_all
 from workers.batch import LEDGER_COLUMNS, LogPolicy, Slice, build_batch
-from workers.records import LOG_COLUMNS, log_row, read_entry
+from workers.records import LOG_COLUMNS, is_plain, log_row, read_entry
 
 HOUR_MS = 3_600_000
 count = st.sampled_from([0, 0, 1, 700])
@@ -27,7 +27,23 @@ prices = st.sampled_from([PRICE, replace(PRICE, model_ratio=Decimal("0.5")), rep
 
 
 @st.composite
+def plain_records(draw: st.DrawFn) -> UsageRecord:
+    """As nearly all are, on one of few lines."""
+    cached, reasoning = draw(st.sampled_from([(0, 0), (0, 0), (700, 30)]))
+    usage = TokenUsage(draw(count), cached, output_text=draw(count), reasoning=reasoning, estimated=draw(st.booleans()))
+    return make_record(
+        draw(st.sampled_from(["", "", 'a"b\\c', "ü" * 200])), user_id=draw(st.integers(1, 2)), token_id=draw(st.sampled_from([0, 1])),
+        quota=draw(st.integers(0, 500)), usage=usage, stream=draw(st.booleans()),
+        upstream_model=draw(st.sampled_from(["gpt-4o-mini", "gpt-4o-mini", "other"])),
+        started_ms=NOW_MS - draw(st.sampled_from([-5, 0, 1500, 90_000])), first_byte_ms=draw(st.sampled_from([-1, 0, 400])),
+        ended_ms=NOW_MS - draw(st.sampled_from([0, 0, 3, HOUR_MS])), use_channel=draw(st.sampled_from([[], [7], [3, 7]])),
+    )  # fmt: skip
+
+
+@st.composite
 def records(draw: st.DrawFn) -> UsageRecord:
+    if draw(st.booleans()):
+        return draw(plain_records())
     user_id, sums = draw(st.integers(1, 2)), None
     if draw(st.integers(0, 9)) == 0:
         sums = SessionRow(request_id="session", quota=Quota(900), usage=draw(usages), started_ms=NOW_MS - 99_000)
@@ -45,6 +61,13 @@ def records(draw: st.DrawFn) -> UsageRecord:
         counted=draw(st.sampled_from([True, True, False])), row=sums,
         kind=draw(st.sampled_from(["settle", "settle", "realtime"])), other=draw(st.sampled_from([{}, {}, {"x": 'a"b'}])),
     )  # fmt: skip
+
+
+def test_nearly_all_calls_are_plain():
+    assert is_plain(read(make_record()).records[0])
+    assert is_plain(read(make_record(usage=TokenUsage(input_text=5, input_cached=9, reasoning=1))).records[0])
+    for odd in ({"cut": True}, {"usage": TokenUsage()}, {"mode": "image"}, {"other": {"x": 1}}, {"error_code": "e"}):
+        assert not is_plain(read(make_record(**odd)).records[0])
 
 
 def read(record: UsageRecord):
