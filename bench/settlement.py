@@ -17,6 +17,7 @@ import redis.asyncio
 from sqlalchemy import func, insert, select
 
 from schema.database import make_engine
+from schema.ledger.connection import over_redis_py
 from schema.ledger.keys import Keys
 from schema.migrate import migrate
 from schema.quota import Quota
@@ -92,7 +93,12 @@ async def measure(url: str, dsn: str, folder: Path, records: int, users: int, to
     await client.flushall()
     keys = Keys(PARTITIONS)
     store = make_store(engine, Content())
-    settler = Settler(UsageStreams(client, keys), store, partitions=lambda: set(range(PARTITIONS)), policy=LogPolicy)
+    settler = Settler(
+        UsageStreams(client, over_redis_py(client), keys),
+        store,
+        partitions=lambda: set(range(PARTITIONS)),
+        policy=LogPolicy,
+    )
     for label, count, size in (("large batches", records, COUNT_MAX), ("batches of 500", records // 5, 63)):
         await fill(client, count, users, together)
         settler.progress.records = settler.progress.batches = 0

@@ -78,7 +78,7 @@ async def measure(client: Any, engine: Engine, file: Path, calls: int) -> dict[s
     found["hold"] = ((await find_memory(client))[0] - after) / calls
     room = await find_room(engine, file)
     store = make_store(engine, Content())
-    streams = UsageStreams(client, ledger.keys)
+    streams = UsageStreams(client, over_redis_py(client), ledger.keys)
     settler = Settler(streams, store, partitions=lambda: set(range(PARTITIONS)), policy=LogPolicy)
     while settler.progress.records < calls + AT_ONCE:
         await settler._find_positions()

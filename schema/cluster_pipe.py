@@ -11,8 +11,9 @@ from typing import Any
 
 import hiredis
 import structlog
+from redis.exceptions import ConnectionError as RedisConnectionError
 
-from schema.ledger.connection import FutureLine, Line
+from schema.ledger.connection import Execute, FutureLine, Line
 from schema.redis_cluster import (
     SLOTS,
     Address,
@@ -31,6 +32,7 @@ log = structlog.get_logger(__name__)
 
 REDIRECTS_MAX = 8  # of one command; a slot that moves answers TRYAGAIN for a moment
 REDIRECT_S = 0.05
+_NOT_YET = ("LOADING", "MASTERDOWN")  # answers of a server that is there and does not serve
 LOOK_S = 0.3  # between two looks at the map while a node is away
 
 Answer = asyncio.Future[Any]
@@ -252,6 +254,22 @@ Pipe = RedisPipe | ClusterPipe
 
 def open_pipe(url: str) -> Pipe:
     return ClusterPipe(url) if is_cluster(url) else RedisPipe(url)
+
+
+def over_pipe(pipe: Pipe) -> Execute:
+    """For those that also use redis-py: a server that is away, or starts up, is redis-py's ConnectionError to them."""
+
+    async def execute(*command: Part) -> Any:
+        try:
+            return await pipe.execute(*command)
+        except RedisAway as error:
+            raise RedisConnectionError(str(error)) from error
+        except hiredis.ReplyError as error:
+            if str(error).startswith(_NOT_YET):
+                raise RedisConnectionError(str(error)) from error
+            raise
+
+    return execute
 
 
 def open_line(pipe: Pipe) -> Line:

@@ -18,7 +18,7 @@ from schema.tables import OptionRow
 
 log = structlog.get_logger(__name__)
 
-OPTIONS_CHECK_S = 1.0  # how often the version counter in Redis is looked at
+OPTIONS_CHECK_S = 0.9  # the version counter in Redis is looked at no more often
 READ_S_MAX = 20.0
 OPTIONS_AGE_S_MAX = 60.0  # read again even if the counter stands still: it may have been lost
 

@@ -31,7 +31,9 @@ class Leases:
         """Keep what we have, up to our share; take what nobody has."""
         workers = await self._count_workers()
         share = math.ceil(self._keys.partitions / workers)
-        kept = [partition for partition in sorted(self.owned) if await self._lease(partition, LEASE_MS)]
+        mine = sorted(self.owned)
+        granted = await asyncio.gather(*(self._lease(partition, LEASE_MS) for partition in mine))
+        kept = [partition for partition, held in zip(mine, granted, strict=True) if held]
         for partition in kept[share:]:
             await self._lease(partition, 0)
         owned = set(kept[:share])
@@ -48,11 +50,7 @@ class Leases:
 
     async def _count_workers(self) -> int:
         """Announce ourselves and count who is alive."""
-        seconds, _ = await self._execute(b"TIME")
-        now_ms = int(seconds) * 1000
-        await self._execute(b"ZADD", WORKERS, now_ms + LEASE_MS, self.node)
-        await self._execute(b"ZREMRANGEBYSCORE", WORKERS, b"-inf", now_ms)
-        nodes = await self._execute(b"ZRANGE", WORKERS, 0, -1)
+        nodes = await evaluate(self._execute, scripts.LIVING, (WORKERS,), (self.node, LEASE_MS))
         for node in nodes:
             if self._is_dead(node.decode()):
                 await self._execute(b"ZREM", WORKERS, node)

@@ -9,6 +9,7 @@ import sys
 import time
 from typing import Any
 
+import hiredis
 import msgspec
 import structlog
 import uvloop
@@ -17,23 +18,26 @@ from arq.worker import Worker as ArqWorker
 from dotenv import load_dotenv
 from redis.exceptions import RedisError
 
+from schema.cluster_pipe import Pipe, open_pipe, over_pipe
 from schema.config import Config, ConfigError, read_config
 from schema.database import Engine, make_engine
 from schema.jobs import JobPlan
-from schema.ledger.connection import over_redis_py
 from schema.ledger.keys import JOBS_KNOWN, METRICS, PARTITIONS, Keys
 from schema.ledger.server import find_eviction, forgets_all, refuse_eviction
 from schema.log_lines import configure_logging
 from schema.migrate import wait_for_database
 from schema.redis_client import close_client, open_client, queue_of, servers_of
+from schema.redis_pipe import RedisAway
 from schema.secrets import Vault
 from schema.tasks.wire import TaskWire
+from schema.ticks import next_tick
 from schema.version import VERSION
 from workers.after import AfterBatch
 from workers.batch import LogPolicy
 from workers.context import OptionStore, Worker
 from workers.jobs import find_jobs
-from workers.jobs.job import TASKS, renew_plans, to_cron, to_function
+from workers.jobs.clock import JobClock, is_frequent
+from workers.jobs.job import TASKS, Job, renew_plans, to_cron, to_function
 from workers.leases import ROUND_S, Leases
 from workers.redis_memory import LOOK_S, RedisMemory
 from workers.settle import Settler
@@ -46,12 +50,13 @@ log = structlog.get_logger(__name__)
 
 STOP_S = 10.0  # a transaction at hand may take so long after SIGTERM
 LAST_S = 2.0  # for the last words to Redis
-METRICS_S = 5.0
+WATCH_S, METRICS_S = 1.0, 5.0
 REDIS_S_MAX = 10.0  # without an answer the connection counts as half-open; the longest blocking read takes 1 s
 POLL_S = 1.0  # how often arq looks for jobs; a job begins half a second late on average
 RETRY_S = 0.5
 PATIENCE_S = 60.0  # how long databases may be late at start
 JOBS_MAX = 20  # at once in one process
+REFUSES = (RedisError, hiredis.ReplyError, OSError)  # away, or up and unwilling: read-only, out of memory
 GC_THRESHOLDS = (50_000, 20, 50)  # a batch makes ten thousands of objects and hardly a cycle
 
 
@@ -68,7 +73,7 @@ class Process:
         self._leases = Leases(worker.execute, worker.keys, worker.config.node_name or socket.gethostname())
         self._memory = RedisMemory(worker.engine, worker.redis, worker.execute, worker.keys)
         self._tracing = open_settle_tracing(worker.config)
-        self._totals = SettleTotals(worker.redis)
+        self._totals = SettleTotals(worker.execute)
         self._stores: list[Store] = []
         self._started_ms = int(time.time() * 1000)
         self._settlers = self._make_settlers()
@@ -83,7 +88,7 @@ class Process:
     def _make_settlers(self) -> list[Settler]:
         """One settler; with LOG_SQL_DSN a second one, whose own positions stand in the log database."""
         worker = self.worker
-        streams = UsageStreams(worker.redis, worker.keys)
+        streams = UsageStreams(worker.redis, worker.execute, worker.keys)
 
         def policy() -> LogPolicy:
             return LogPolicy(worker.options.current.log_consume_enabled, worker.config.error_log_enabled)
@@ -113,6 +118,8 @@ class Process:
         background = [asyncio.create_task(work()) for work in (self._keep_leases, self._watch, self._remember)]
         queues = ["", TASKS] if self.worker.config.update_task else [""]
         background += [asyncio.create_task(self._run_jobs(queue)) for queue in queues]
+        clock = JobClock(self.worker, [job for job in find_jobs() if self._begins(job)], running_max=JOBS_MAX)
+        background.append(asyncio.create_task(clock.run()))
         settling = [asyncio.create_task(settler.run()) for settler in self._settlers]
         await self._stopping.wait()
         _, late = await asyncio.wait(settling, timeout=STOP_S)
@@ -136,11 +143,11 @@ class Process:
         while True:
             try:
                 await self._leases.round()
-            except (RedisError, OSError) as error:
+            except REFUSES as error:
                 log.warning("leases_not_kept", error=type(error).__name__)
                 await asyncio.sleep(RETRY_S)
                 continue
-            await asyncio.sleep(ROUND_S)
+            await next_tick(ROUND_S)
 
     async def _remember(self) -> None:
         """Whatever is away comes back; only the first failure in a row is worth a line."""
@@ -153,35 +160,38 @@ class Process:
                 if not failing:
                     log.warning("redis_memory_not_checked", error=f"{type(error).__name__}: {error}"[:200])
                 failing = True
-            await asyncio.sleep(RETRY_S if failing else LOOK_S)
+            await next_tick(RETRY_S if failing else LOOK_S)
 
     async def _watch(self) -> None:
-        """Settings once a second, metrics every METRICS_S."""
+        """Settings every WATCH_S, metrics every METRICS_S."""
         rounds = 0
         while True:
             await self.worker.options.refresh()
-            if rounds % int(METRICS_S) == 0:
+            if rounds % int(METRICS_S / WATCH_S) == 0:
                 try:
                     await self._publish()
-                except (RedisError, OSError) as error:
+                except REFUSES as error:
                     log.warning("metrics_not_published", error=type(error).__name__)
             rounds += 1
-            await asyncio.sleep(1)
+            await next_tick(WATCH_S)
 
     async def _publish(self) -> None:
         progress = self._settlers[0].progress
         name = METRICS + self.worker.node
-        await self._tell_totals()
-        figures = {
-            "settle_lag_seconds": progress.lag_ms / 1000,
+        figures: dict[str, str | int] = {
+            "settle_lag_seconds": str(progress.lag_ms / 1000),
             "partitions": len(self._leases.owned),
             "started_ms": self._started_ms,
             "version": VERSION,
         }
-        await self.worker.redis.hset(name, mapping=figures)
-        await self.worker.redis.expire(name, 60)
         plans = self._plans = renew_plans(self._jobs, self._plans, int(time.time() * 1000))
-        await self.worker.redis.hset(JOBS_KNOWN, mapping={name: msgspec.json.encode(plans[name]) for name in plans})
+        execute = self.worker.execute
+        await asyncio.gather(
+            self._tell_totals(),
+            execute(b"HSET", name, *(part for pair in figures.items() for part in pair)),
+            execute(b"EXPIRE", name, 60),
+            execute(b"HSET", JOBS_KNOWN, *(part for job in plans for part in (job, msgspec.json.encode(plans[job])))),
+        )
 
     async def _tell_totals(self) -> None:
         progress = self._settlers[0].progress
@@ -195,18 +205,22 @@ class Process:
             }
         )
 
-    async def _run_jobs(self, queue: str) -> None:
-        """Jobs of one queue. arq ends when Redis is away: start it again.
+    def _keeps_schedule(self, queue: str) -> bool:
+        """NODE_TYPE `slave` has none and still runs what is queued; asynchronous tasks know no master at all."""
+        return self.worker.config.update_task if queue == TASKS else self.worker.config.is_master
 
-        NODE_TYPE `slave` has no schedule and still runs what is queued; asynchronous tasks know no master at all.
-        """
+    def _begins(self, job: Job) -> bool:
+        return is_frequent(job) and self._keeps_schedule(job.queue)
+
+    async def _run_jobs(self, queue: str) -> None:
+        """Jobs of one queue, and the rarer ones of the schedule. arq ends when Redis is away: start it again."""
         jobs = [job for job in find_jobs() if job.queue == queue]
-        scheduled = self.worker.config.is_master or queue == TASKS
+        crons = [cron for job in jobs if not is_frequent(job) and (cron := to_cron(job)) is not None]
         wire = TaskWire()
         while True:
             arq = ArqWorker(
                 functions=[to_function(job) for job in jobs],
-                cron_jobs=[job for job in map(to_cron, jobs) if job is not None] if scheduled else [],
+                cron_jobs=crons if self._keeps_schedule(queue) else [],
                 redis_pool=queue_of(self.worker.redis),
                 handle_signals=False,
                 max_jobs=JOBS_MAX,
@@ -255,11 +269,13 @@ async def run(config: Config) -> None:
         config.redis_url, config.jobs_redis_url,
         socket_connect_timeout=5, socket_timeout=REDIS_S_MAX, health_check_interval=30,
     )  # fmt: skip
+    pipe: Pipe | None = None
     try:
-        await _wait_for(redis, engine, log_engine)
+        pipe = open_pipe(config.redis_url)
+        await _wait_for(redis, pipe, engine, log_engine)
         await check_partitions(redis, config.partitions)
         await check_memory(redis, config)
-        execute = over_redis_py(redis)
+        execute = over_pipe(pipe)
         vault = Vault(config.crypto_secret or config.session_secret, config.crypto_secret_old)
         worker = Worker(
             config=config, engine=engine, log_engine=log_engine, redis=redis, execute=execute,
@@ -276,6 +292,8 @@ async def run(config: Config) -> None:
         gc.set_threshold(*GC_THRESHOLDS)
         await process.run()
     finally:
+        if pipe is not None:
+            await pipe.close()
         await close_client(redis)
         await engine.dispose()
         if log_engine is not engine:
@@ -289,7 +307,7 @@ def _open(config: Config, dsn: str) -> Engine:
     )  # fmt: skip
 
 
-async def _wait_for(redis: Any, engine: Engine, log_engine: Engine) -> None:
+async def _wait_for(redis: Any, pipe: Pipe, engine: Engine, log_engine: Engine) -> None:
     """Containers start in any order."""
     await wait_for_database(engine, patience_s=PATIENCE_S)
     if log_engine is not engine:
@@ -298,8 +316,9 @@ async def _wait_for(redis: Any, engine: Engine, log_engine: Engine) -> None:
         try:
             await redis.ping()
             await queue_of(redis).ping()
+            await pipe.connect()
             return
-        except (RedisError, OSError) as error:
+        except (*REFUSES, RedisAway) as error:
             reason = error
             await asyncio.sleep(RETRY_S)
     raise CannotStart(f"Redis does not answer at REDIS_CONN_STRING: {reason}")

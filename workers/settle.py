@@ -81,6 +81,7 @@ class Settler:
         self._trim = trim
         self._stopping = asyncio.Event()
         self._looked_after_s = 0.0
+        self._quiet = False  # the last wait was in vain: the next one may follow at once
         self._in_step_s = time.monotonic()  # when a round ended well
         self._dense = float(CALLS_MAX)  # records of an entry, as it was lately; before the first: the worst
         self.positions: dict[int, str] = {}
@@ -134,11 +135,12 @@ class Settler:
         if started_s - self._looked_after_s > ADVANCE_S:
             self._looked_after_s = started_s
             await self._look_after()
-        slices = await self._streams.read(self.positions, 1 if alone else self._count_entries(), records_max=BATCH_MAX)
+        count = 1 if alone else self._count_entries()
+        slices = [] if self._quiet else await self._streams.read(self.positions, count, records_max=BATCH_MAX)
         if not slices:
             self.progress.lag_ms = 0
-            came = await self._streams.wait(self.positions, IDLE_MS)
-            return LINGER_S if came else 0.0
+            self._quiet = not await self._streams.wait(self.positions, IDLE_MS)
+            return 0.0 if self._quiet else LINGER_S
         await self.apply(slices)
         if any(part.more for part in slices):
             return 0.0

@@ -10,7 +10,7 @@ from typing import Any
 from redis.exceptions import MovedError, RedisError
 
 from schema.ledger import scripts
-from schema.ledger.connection import Execute, evaluate, over_redis_py
+from schema.ledger.connection import Execute, evaluate
 from schema.ledger.keys import Keys
 from schema.redis_client import ClusterRedis
 from schema.redis_cluster import find_slot
@@ -25,10 +25,10 @@ KEEP_MS = 60_000  # applied entries stay so long: a load that read SQL before mu
 class UsageStreams:
     """One reader of the streams. Positions are its caller's business."""
 
-    def __init__(self, redis: Any, keys: Keys) -> None:
-        self._redis = redis
+    def __init__(self, redis: Any, execute: Execute, keys: Keys) -> None:
+        """`redis`: for reading, which may block a connection."""
+        self._redis, self._execute = redis, execute
         self._keys = keys
-        self._execute: Execute = over_redis_py(redis)
         self._away: dict[int, float] = {}
 
     async def read(self, positions: Mapping[int, str], count: int, *, records_max: int = sys.maxsize) -> list[Slice]:
@@ -158,21 +158,21 @@ class UsageStreams:
 
         Returns how many entries had come too early and were written again.
         """
-        moved = 0
-        for partition, position in positions.items():
-            if position != "0-0":
-                with self._watching([partition]):
-                    rewritten = await evaluate(
-                        self._execute, scripts.ADVANCE, (self._keys.usage(partition),), (position,)
-                    )
-                moved += max(0, rewritten)
-        return moved
+        begun = [(partition, position) for partition, position in positions.items() if position != "0-0"]
+        return sum(await asyncio.gather(*(self._advance(partition, position) for partition, position in begun)))
+
+    async def _advance(self, partition: int, position: str) -> int:
+        with self._watching([partition]):
+            rewritten = await evaluate(self._execute, scripts.ADVANCE, (self._keys.usage(partition),), (position,))
+        return max(0, int(rewritten))
 
     async def trim(self, positions: Mapping[int, str]) -> None:
         """Drop what was applied more than KEEP_MS ago."""
         seconds, _ = await self._execute(b"TIME")
-        for partition, position in positions.items():
-            oldest_ms = min(int(position.split("-")[0]), int(seconds) * 1000 - KEEP_MS)
-            if oldest_ms > 0:
-                with self._watching([partition]):
-                    await self._execute(b"XTRIM", self._keys.usage(partition), b"MINID", b"~", str(oldest_ms))
+        latest_ms = int(seconds) * 1000 - KEEP_MS
+        oldest = {partition: min(int(position.split("-")[0]), latest_ms) for partition, position in positions.items()}
+        await asyncio.gather(*(self._trim(partition, ms) for partition, ms in oldest.items() if ms > 0))
+
+    async def _trim(self, partition: int, oldest_ms: int) -> None:
+        with self._watching([partition]):
+            await self._execute(b"XTRIM", self._keys.usage(partition), b"MINID", b"~", str(oldest_ms))

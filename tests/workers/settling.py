@@ -18,7 +18,7 @@ def make_settler(books: Books, *, policy: LogPolicy | None = None, content: Cont
         store, ArqRedis(books.redis.connection_pool), partitions=PARTITIONS, default_threshold=lambda: 1000
     )
     return Settler(
-        UsageStreams(books.redis, Keys(PARTITIONS)),
+        UsageStreams(books.redis, books.execute, Keys(PARTITIONS)),
         store,
         after=after,
         partitions=lambda: set(range(PARTITIONS)),

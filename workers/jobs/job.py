@@ -53,16 +53,17 @@ class Job(Struct, frozen=True, kw_only=True):
 
 def to_function(job: Job) -> Function:
     """For arq: the job can also be enqueued by name ("run now")."""
-    return func(_tracked(job), name=job.name, timeout=job.timeout_s, max_tries=job.max_tries, keep_result=0)
+    return func(tracked(job), name=job.name, timeout=job.timeout_s, max_tries=job.max_tries, keep_result=0)
 
 
 def to_cron(job: Job) -> CronJob | None:
-    """For arq: the job id is the name and the time slot, so of many workers one runs it."""
+    """For arq, of jobs that workers.jobs.clock does not begin: the job id is the name and the time slot, so of many workers
+    one runs it."""
     when = _schedule(job)
     if not when:
         return None
     plain = cron(
-        _tracked(job), name=f"cron:{job.name}", timeout=job.timeout_s, max_tries=job.max_tries, unique=True, **when
+        tracked(job), name=f"cron:{job.name}", timeout=job.timeout_s, max_tries=job.max_tries, unique=True, **when
     )
     return ShiftedCron(job, **{field.name: getattr(plain, field.name) for field in fields(plain)})
 
@@ -147,7 +148,7 @@ def _when(every_s: int) -> dict[str, Any]:
     return {"hour": set(range(0, 24, hours)), "minute": 0, "second": 0}
 
 
-def _tracked(job: Job) -> Run:
+def tracked(job: Job) -> Run:
     """Record when it ran last, for how long and how it ended, for GET /api/jobs and the metrics."""
 
     async def run(ctx: dict[str, Any], *arguments: Any) -> Any:
@@ -173,8 +174,10 @@ def _tracked(job: Job) -> Run:
                 started_ms=int(started_s * 1000), seconds=round(time.time() - started_s, 3), ok=not error, error=error,
                 node=worker.node, every_s=job.every_s, result="" if result is None else str(result)[:RESULT_CHARS_MAX],
             )  # fmt: skip
-            await worker.redis.hincrby(f"{JOBS}:runs", f"{job.name}:{'failed' if error else 'ok'}", 1)
-            await worker.redis.hset(JOBS, job.name, msgspec.json.encode(state))
+            await asyncio.gather(
+                worker.execute(b"HINCRBY", f"{JOBS}:runs", f"{job.name}:{'failed' if error else 'ok'}", 1),
+                worker.execute(b"HSET", JOBS, job.name, msgspec.json.encode(state)),
+            )
             if error not in ("", CANCELLED) and (job.every_s or job.daily):
                 await _tell(worker, job, error)
 
