@@ -24,6 +24,7 @@ from edge.task_metrics import task_metrics
 from schema.cluster_pipe import Pipe
 from schema.health import NODE_S_MAX, NODES, NodeState, read_node
 from schema.ledger.keys import HOLDS, JOBS, LOSSES, METRICS, NOTICES, SETTLED, TASK_COUNTS, WORKERS
+from schema.ticks import next_tick, until_tick
 from schema.version import VERSION, find_commit
 
 log = structlog.get_logger(__name__)
@@ -100,8 +101,9 @@ class Lag:
     async def run(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            due_s = loop.time() + LAG_TICK_S
-            await asyncio.sleep(LAG_TICK_S)
+            wait_s = until_tick(LAG_TICK_S, loop.time())
+            due_s = loop.time() + wait_s
+            await asyncio.sleep(wait_s)
             self._at = (self._at + 1) % len(self._worst)
             self._worst[self._at] = max(0.0, loop.time() - due_s)
 
@@ -118,7 +120,7 @@ class Exposition:
 
     async def run(self) -> None:
         while True:
-            await asyncio.sleep(PUBLISH_S)
+            await next_tick(PUBLISH_S)
             started_s = time.perf_counter()
             try:
                 await self._pipe.execute(b"PING")

@@ -22,6 +22,7 @@ from schema.options import Options, read_options
 from schema.redis_pipe import RedisAway
 from schema.secrets import SealError, Vault
 from schema.tables import Channel, OptionRow, User
+from schema.ticks import next_tick
 from schema.word_filter import WordFilter
 
 log = structlog.get_logger(__name__)
@@ -125,7 +126,7 @@ class Snapshots:
 
     async def run(self) -> None:
         while True:
-            await asyncio.sleep(CHECK_S)
+            await next_tick(CHECK_S)
             await self._try_catch_up()
 
 

@@ -23,6 +23,7 @@ from schema.ledger.keys import BORN
 from schema.ledger.loading import Truth, Wanted
 from schema.redis_pipe import RedisAway
 from schema.spool import Frame, Spool, SpoolError, SpoolUnusable
+from schema.ticks import until_tick
 from schema.usage import UsageRecord
 
 log = structlog.get_logger(__name__)
@@ -195,7 +196,7 @@ class Settling:
                 if time.monotonic() - looked_s > ORPHANS_S:
                     looked_s = time.monotonic()
                     await self._adopt_orphans()
-                pause_s = MEMORY_S
+                pause_s = until_tick(MEMORY_S, asyncio.get_running_loop().time())
             except (*REFUSES, OSError, SpoolError) as error:
                 if self._pipe.connected:
                     log.warning("replay_failed", error=type(error).__name__, spool_bytes=self._spool.size)

@@ -15,6 +15,7 @@ import structlog
 
 from edge.door.connection import Connection
 from edge.door.exchange import EXCHANGE, Exchange
+from schema.ticks import next_tick
 
 log = structlog.get_logger(__name__)
 
@@ -61,7 +62,7 @@ class Door:
     async def run(self) -> None:
         """Time limits, until cancelled."""
         while True:
-            await asyncio.sleep(TICK_S)
+            await next_tick(TICK_S)
             self._tell_time()
             for connection in list(self._connections):
                 waited_s = self.now_s - connection.since_s

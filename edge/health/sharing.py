@@ -31,6 +31,7 @@ from schema.health import (
     write_node,
 )
 from schema.redis_pipe import RedisAway
+from schema.ticks import next_tick
 from schema.version import VERSION
 
 log = structlog.get_logger(__name__)
@@ -53,7 +54,7 @@ class Sharing:
 
     async def run(self) -> None:
         while True:
-            await asyncio.sleep(ROUND_S)
+            await next_tick(ROUND_S)
             try:
                 await self.round()
             except (RedisAway, hiredis.HiredisError) as error:
@@ -72,8 +73,8 @@ class Sharing:
             await self._write_minute(minute, board.cells)
             await self._samples.write(self._pipe, self.node)
             self._samples.forget(int(now_s) - ERRORS_KEPT_S)
-        await self._pipe.execute("HSET", NODES, self.node, write_node(self._state(now_s)))
-        found = await self._pipe.execute("HGETALL", NODES)
+        told = self._pipe.execute("HSET", NODES, self.node, write_node(self._state(now_s)))
+        _, found = await asyncio.gather(told, self._pipe.execute("HGETALL", NODES))
         await self._learn(found, now_s)
 
     async def _write_minute(self, minute: int, cells: dict[Key, Tally]) -> None:

@@ -1,6 +1,5 @@
 """Looks at every open Realtime session once a second: holds are kept and enlarged, idle and overlong sessions end."""
 
-import asyncio
 import time
 from typing import TYPE_CHECKING
 
@@ -8,6 +7,7 @@ import hiredis
 import structlog
 
 from schema.redis_pipe import RedisAway
+from schema.ticks import next_tick
 
 if TYPE_CHECKING:
     from edge.realtime.session import Session
@@ -29,7 +29,7 @@ class Keeper:
     async def run(self) -> None:
         ticks = 0
         while True:
-            await asyncio.sleep(TICK_S)
+            await next_tick(TICK_S)
             ticks += 1
             sessions = list(self.sessions.values())
             now_s = time.monotonic()

@@ -16,6 +16,7 @@ from schema.dialects.neutral import UpstreamError
 from schema.ledger.hot import Extension, HotLedger, QuotaShort, Reserved
 from schema.options import Options
 from schema.redis_pipe import RedisAway
+from schema.ticks import next_tick
 from schema.usage import UsageRecord, write_record
 
 log = structlog.get_logger(__name__)
@@ -89,7 +90,7 @@ class OpenCalls:
     async def run(self) -> None:
         seen: set[str] = set()
         while True:
-            await asyncio.sleep(TICK_S)
+            await next_tick(TICK_S)
             old = [call for request_id, call in self.calls.items() if request_id in seen]
             seen = set(self.calls)
             for call in old:

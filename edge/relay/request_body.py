@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from edge.relay.refusal import Refused
+from schema.ticks import next_tick
 
 LOOK_S = 1.0
 _WINDOWS = {"gzip": 16 + zlib.MAX_WBITS, "x-gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
@@ -66,7 +67,7 @@ class Readers:
 
     async def run(self) -> None:
         while True:
-            await asyncio.sleep(LOOK_S)
+            await next_tick(LOOK_S)
             late_s = self._loop.time() - self._within_s
             for task, since_s in self._since.items():
                 if since_s < late_s and task not in self._late:
