@@ -1,7 +1,7 @@
 """/metrics: the counters of all edge processes of this machine, the gauges of the workers from Redis, as Prometheus text.
 
-Each process writes its figures to a file `metrics/edge-<n>.json` in DATA_DIR every second, under the number of its spool file;
-whoever takes over that number goes on counting from there, so a restart is no reset.
+Each process writes its figures to a file `metrics/edge-<n>.json` in DATA_DIR, under the number of its spool file: a second after
+they changed, and every five seconds while they stand still. Whoever takes over that number goes on counting from there, so a restart is no reset.
 """
 
 import asyncio
@@ -30,6 +30,7 @@ from schema.version import VERSION, find_commit
 log = structlog.get_logger(__name__)
 
 PUBLISH_S = 1.0
+STILL_S = 5.0  # while nothing is counted: to put a file in place of another costs half a ms
 CHANNELS_MAX = 2_000  # more: the busiest CHANNELS_TOP by name, the rest as `other`
 CHANNELS_TOP = 200
 LAG_TICK_S = 0.25
@@ -62,6 +63,7 @@ _GAUGES: Mapping[str, str] = {
     "db_pool_in_use": "Database connections in use.",
     "loop_lag_seconds": "How late the event loop is, worst of the last five seconds.",
 }
+_MOVING = ("redis_seconds", "snapshot_age_seconds", "loop_lag_seconds")  # change while nothing happens
 _MOST = frozenset({"snapshot_age_seconds", "loop_lag_seconds"})  # of several processes the worst counts, not the sum
 _WORKER_COUNTERS: Mapping[str, str] = {
     "settle_records_total": "Usage records applied.",
@@ -117,6 +119,7 @@ class Exposition:
         self._file = folder / f"{number}.json"
         folder.mkdir(parents=True, exist_ok=True)
         self.meters = Meters(_read(self._file))
+        self._written_s, self._written = 0.0, b""
 
     async def run(self) -> None:
         while True:
@@ -127,13 +130,23 @@ class Exposition:
                 self.meters.observe("redis_seconds", time.perf_counter() - started_s)
             except REFUSES:
                 self.meters.count("redis_errors_total")
-            self.publish()
+            figures = self._figures()
+            if _still(figures) != self._written or time.monotonic() - self._written_s >= STILL_S:
+                self._write(figures)
 
     def publish(self) -> None:
-        """Write the file; a full disk costs metrics, not calls."""
+        """Write the file now."""
+        self._write(self._figures())
+
+    def _figures(self) -> Figures:
+        return self.meters.figures(self._gauges(), os.getpid())
+
+    def _write(self, figures: Figures) -> None:
+        """A full disk costs metrics, not calls."""
+        self._written_s, self._written = time.monotonic(), _still(figures)
         fresh = self._file.with_suffix(".new")
         try:
-            fresh.write_bytes(msgspec.json.encode(self.meters.figures(self._gauges(), os.getpid())))
+            fresh.write_bytes(msgspec.json.encode(figures))
             fresh.replace(self._file)
         except OSError as error:
             log.warning("metrics_not_written", reason=error.strerror)
@@ -182,6 +195,13 @@ class _Once:
 
     def collect(self) -> list[Metric]:
         return self._families
+
+
+def _still(figures: Figures) -> bytes:
+    """What a process has done and has in hand."""
+    histograms = {name: found for name, found in figures.histograms.items() if name not in _MOVING}
+    gauges = {name: value for name, value in figures.gauges.items() if name not in _MOVING}
+    return msgspec.json.encode((figures.counters, histograms, gauges))
 
 
 def _pairs(answer: list[bytes]) -> dict[str, str]:

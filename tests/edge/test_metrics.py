@@ -13,7 +13,18 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import insert, select
 
-from edge.exposition import CHANNELS_TOP, Told, _busiest, _channel_gauges, _living, _notices, _own, _read, _workers
+from edge.exposition import (
+    CHANNELS_TOP,
+    Exposition,
+    Told,
+    _busiest,
+    _channel_gauges,
+    _living,
+    _notices,
+    _own,
+    _read,
+    _workers,
+)
 from edge.metrics import Meters, result_of
 from schema.ledger.keys import METRICS
 from schema.tables import AuditEntry, User
@@ -51,6 +62,40 @@ def test_a_successor_goes_on_counting(tmp_path: Path):
     assert (found.counts[2], found.counts[-1], sum(found.counts)) == (3, 1, 4)
     assert figures.counters["tokens_total"] == {"prompt": 3000, "completion": 1500}
     assert figures.counters["quota_charged_total"] == {"settle": 675}
+
+
+class Answering:
+    """A Redis that is there."""
+
+    async def execute(self, *_: Any) -> bytes:
+        return b"PONG"
+
+
+async def test_the_file_follows_what_is_counted_and_rests_while_nothing_is(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr("edge.exposition.PUBLISH_S", 0.02)
+    pipe: Any = Answering()
+    exposition = Exposition(tmp_path, "edge-0", pipe, lambda: {"inflight": 0, "snapshot_age_seconds": time.monotonic()})
+    file = tmp_path / "edge-0.json"
+
+    async def attempts() -> dict[str, float] | None:
+        found = _read(file)
+        return found.counters["attempts_total"] if found is not None else None
+
+    async def written_after(moment_ns: int) -> bool:
+        return file.stat().st_mtime_ns > moment_ns
+
+    running = asyncio.create_task(exposition.run())
+    await asyncio.sleep(0.2)
+    assert await attempts() == {}
+    written_ns = file.stat().st_mtime_ns
+    await asyncio.sleep(0.2)
+    assert not await written_after(written_ns)
+    exposition.meters.attempt(7, "ok")
+    await until(attempts, "what was counted is in the file")
+    monkeypatch.setattr("edge.exposition.STILL_S", 0.1)
+    written_ns = file.stat().st_mtime_ns
+    await until(lambda: written_after(written_ns), "the file is written now and then")
+    running.cancel()
 
 
 def test_thousands_of_channels_become_the_busiest_and_the_rest():
