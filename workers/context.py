@@ -1,7 +1,7 @@
 """What the jobs of a worker share: configuration, databases, Redis, the typed settings. Built once by `workers.main`."""
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from msgspec import Struct
@@ -15,6 +15,9 @@ from schema.migrate import find_meta
 from schema.options import Options, read_options
 from schema.secrets import Vault
 from schema.tables import OptionRow
+
+if TYPE_CHECKING:
+    from workers.task_watch import TaskWatch
 
 log = structlog.get_logger(__name__)
 
@@ -34,6 +37,7 @@ class Worker(Struct, frozen=True, kw_only=True):
     keys: Keys
     options: "OptionStore"
     node: str
+    tasks: "TaskWatch | None" = None  # None: there may always be some
 
 
 class OptionStore:

@@ -44,6 +44,7 @@ from workers.settle import Settler
 from workers.settle_totals import SettleTotals
 from workers.store import Content, Store, make_store
 from workers.stream import UsageStreams
+from workers.task_watch import TaskWatch
 from workers.tracing import open_settle_tracing
 
 log = structlog.get_logger(__name__)
@@ -270,6 +271,7 @@ async def run(config: Config) -> None:
         socket_connect_timeout=5, socket_timeout=REDIS_S_MAX, health_check_interval=30,
     )  # fmt: skip
     pipe: Pipe | None = None
+    tasks: TaskWatch | None = None
     try:
         pipe = open_pipe(config.redis_url)
         await _wait_for(redis, pipe, engine, log_engine)
@@ -280,7 +282,7 @@ async def run(config: Config) -> None:
         worker = Worker(
             config=config, engine=engine, log_engine=log_engine, redis=redis, execute=execute,
             keys=Keys(config.partitions), options=OptionStore(engine, execute, vault),
-            node=f"{config.node_name or socket.gethostname()}:worker:{os.getpid()}",
+            node=f"{config.node_name or socket.gethostname()}:worker:{os.getpid()}", tasks=(tasks := TaskWatch(engine)),
         )  # fmt: skip
         process = Process(worker)
         loop = asyncio.get_running_loop()
@@ -292,6 +294,8 @@ async def run(config: Config) -> None:
         gc.set_threshold(*GC_THRESHOLDS)
         await process.run()
     finally:
+        if tasks is not None:
+            tasks.close()
         if pipe is not None:
             await pipe.close()
         await close_client(redis)

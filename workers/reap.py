@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -47,6 +48,13 @@ def read_hold(user_id: int, name: bytes, text: bytes) -> Hold:
     return Hold(user_id, name[1:].decode(), text, int(amount), int(token_id), int(deadline_ms), flag == b"1")
 
 
+async def find_held(execute: Execute, keys: Keys, partitions: Iterable[int]) -> list[int]:
+    """Those of the partitions that have holders: one question for each, all at once."""
+    asked = list(partitions)
+    counts = await asyncio.gather(*(execute(b"SCARD", keys.holders(partition)) for partition in asked))
+    return [partition for partition, count in zip(asked, counts, strict=True) if count]
+
+
 async def read_holds(execute: Execute, keys: Keys, partition: int) -> list[Hold]:
     """All open holds of a partition. Users without any are taken off the list of holders on the way."""
     holds: list[Hold] = []
@@ -68,7 +76,7 @@ async def reap(execute: Execute, keys: Keys) -> Reaped:
     done = Reaped()
     seconds, micros = await execute(b"TIME")
     now_ms = int(seconds) * 1000 + int(micros) // 1000
-    for partition in range(keys.partitions):
+    for partition in await find_held(execute, keys, range(keys.partitions)):
         holds = await read_holds(execute, keys, partition)
         due = [hold for hold in holds if hold.deadline_ms <= now_ms]
         done.open += len(holds) - len(due)

@@ -256,9 +256,21 @@ class RedisMemory:
             )
             positions: dict[int, str] = {int(partition): str(position) for partition, position in rows}
         found = Waiting()
-        for partition in partitions:
+        for partition in await self._find_waiting(partitions, positions):
             found = await self._count(found, self._keys.usage(partition), positions.get(partition, "0-0"))
         return found
+
+    async def _find_waiting(self, partitions: Sequence[int], positions: Mapping[int, str]) -> list[int]:
+        """Those with something behind their position: one question for each, all at once."""
+        first = await asyncio.gather(
+            *(
+                self._execute(
+                    b"XRANGE", self._keys.usage(partition), f"({positions.get(partition, '0-0')}", b"+", b"COUNT", 1
+                )
+                for partition in partitions
+            )
+        )
+        return [partition for partition, page in zip(partitions, first, strict=True) if page]
 
     async def _count(self, found: Waiting, stream: str, position: str) -> Waiting:
         """With what waits in one more stream."""

@@ -1,5 +1,8 @@
 """Figures of tasks for the metrics: open ones, the oldest, how late polls are."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from sqlalchemy import func, select
 
 from schema.ledger.keys import METRICS
@@ -21,6 +24,11 @@ async def publish_figures(worker: Worker) -> None:
     ).where(AsyncTask.status.in_(sorted(OPEN)))
     async with worker.engine.connect() as db:
         rows = (await db.execute(open_ones.group_by(AsyncTask.platform, AsyncTask.status))).all()
+    await write_figures(worker, rows, at_ms)
+
+
+async def write_figures(worker: Worker, rows: Sequence[Any], at_ms: int) -> None:
+    """`rows`: platform, status, how many, first submit, next look; none where no task is open."""
     figures: dict[str, int] = {"oldest_open_ms": 0, "poll_lag_ms": 0}
     for platform, status, count, oldest, due in rows:
         figures[f"open:{platform}:{status}"] = int(count)

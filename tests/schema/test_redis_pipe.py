@@ -6,7 +6,9 @@ from typing import Any
 
 import hiredis
 import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
 
+from schema.cluster_pipe import over_pipe
 from schema.redis_pipe import RedisAway, RedisPipe
 from tests.services import run_valkey
 
@@ -77,3 +79,23 @@ async def test_a_broken_connection_is_told_to_all_who_wait_and_at_once_to_those_
         pipe.send(told.append, b"PING")
         assert len(told) == 2
     assert {type(one) for one in told} == {RedisAway}
+
+
+@pytest.mark.parametrize(
+    ("answer", "raised"),
+    [
+        (RedisAway("gone"), RedisConnectionError),
+        (hiredis.ReplyError("LOADING the dataset"), RedisConnectionError),
+        (hiredis.ReplyError("READONLY a replica"), hiredis.ReplyError),
+        (hiredis.ReplyError("NOSCRIPT no such script"), hiredis.ReplyError),
+    ],
+    ids=str,
+)
+async def test_over_a_pipe_a_server_that_does_not_serve_is_away(answer: Exception, raised: type[Exception]):
+    class Failing:
+        async def execute(self, *_: Any) -> Any:
+            raise answer
+
+    pipe: Any = Failing()
+    with pytest.raises(raised):
+        await over_pipe(pipe)(b"GET", "key")
