@@ -29,10 +29,11 @@ class Leases:
 
     async def round(self) -> None:
         """Keep what we have, up to our share; take what nobody has."""
-        workers = await self._count_workers()
-        share = math.ceil(self._keys.partitions / workers)
         mine = sorted(self.owned)
-        granted = await asyncio.gather(*(self._lease(partition, LEASE_MS) for partition in mine))
+        workers, *granted = await asyncio.gather(
+            self._count_workers(), *(self._lease(partition, LEASE_MS) for partition in mine)
+        )
+        share = math.ceil(self._keys.partitions / workers)
         kept = [partition for partition, held in zip(mine, granted, strict=True) if held]
         for partition in kept[share:]:
             await self._lease(partition, 0)

@@ -1,6 +1,7 @@
 """One worker process: settlers for the partitions that it has leases of, and arq for everything that is a job."""
 
 import asyncio
+import contextlib
 import gc
 import os
 import signal
@@ -14,7 +15,6 @@ import msgspec
 import structlog
 import uvloop
 from arq.constants import default_queue_name
-from arq.worker import Worker as ArqWorker
 from dotenv import load_dotenv
 from redis.exceptions import RedisError
 
@@ -22,6 +22,7 @@ from schema.cluster_pipe import Pipe, open_pipe, over_pipe
 from schema.config import Config, ConfigError, read_config
 from schema.database import Engine, make_engine
 from schema.jobs import JobPlan
+from schema.ledger.connection import over_redis_py
 from schema.ledger.keys import JOBS_KNOWN, METRICS, PARTITIONS, Keys
 from schema.ledger.server import find_eviction, forgets_all, refuse_eviction
 from schema.log_lines import configure_logging
@@ -30,7 +31,7 @@ from schema.redis_client import close_client, open_client, queue_of, servers_of
 from schema.redis_pipe import RedisAway
 from schema.secrets import Vault
 from schema.tasks.wire import TaskWire
-from schema.ticks import next_tick
+from schema.ticks import next_tick, until_tick
 from schema.version import VERSION
 from workers.after import AfterBatch
 from workers.batch import LogPolicy
@@ -38,8 +39,9 @@ from workers.context import OptionStore, Worker
 from workers.jobs import find_jobs
 from workers.jobs.clock import JobClock, is_frequent
 from workers.jobs.job import TASKS, Job, renew_plans, to_cron, to_function
+from workers.jobs.queue import QueueWorker
 from workers.leases import ROUND_S, Leases
-from workers.redis_memory import LOOK_S, RedisMemory
+from workers.redis_memory import LOOK_S, QUIET_S, RedisMemory
 from workers.settle import Settler
 from workers.settle_totals import SettleTotals
 from workers.store import Content, Store, make_store
@@ -52,8 +54,8 @@ log = structlog.get_logger(__name__)
 STOP_S = 10.0  # a transaction at hand may take so long after SIGTERM
 LAST_S = 2.0  # for the last words to Redis
 WATCH_S, METRICS_S = 1.0, 5.0
+BUSY_S = 2.0  # since records came last: more of them may come
 REDIS_S_MAX = 10.0  # without an answer the connection counts as half-open; the longest blocking read takes 1 s
-POLL_S = 1.0  # how often arq looks for jobs; a job begins half a second late on average
 RETRY_S = 0.5
 PATIENCE_S = 60.0  # how long databases may be late at start
 JOBS_MAX = 20  # at once in one process
@@ -70,7 +72,8 @@ class Process:
 
     def __init__(self, worker: Worker) -> None:
         self.worker = worker
-        self._stopping = asyncio.Event()
+        self._stopping, self._news = asyncio.Event(), asyncio.Event()
+        self._quiet, self._heard_s = False, 0.0
         self._leases = Leases(worker.execute, worker.keys, worker.config.node_name or socket.gethostname())
         self._memory = RedisMemory(worker.engine, worker.redis, worker.execute, worker.keys)
         self._tracing = open_settle_tracing(worker.config)
@@ -110,7 +113,16 @@ class Process:
             default_threshold=lambda: worker.options.current.quota_remind_threshold,
         )  # fmt: skip
         traced = self._tracing.settled if self._tracing is not None else None
-        main = Settler(streams, store, partitions=owned, policy=policy, after=after, traced=traced, slower=logs)
+        main = Settler(
+            streams,
+            store,
+            partitions=owned,
+            policy=policy,
+            after=after,
+            traced=traced,
+            slower=logs,
+            on_records=self._hear,
+        )
         return [main] if logs is None else [main, logs]
 
     async def run(self) -> None:
@@ -154,6 +166,7 @@ class Process:
         """Whatever is away comes back; only the first failure in a row is worth a line."""
         failing = False
         while True:
+            self._news.clear()
             try:
                 await self._memory.look(self._leases.owned)
                 failing = False
@@ -161,7 +174,24 @@ class Process:
                 if not failing:
                     log.warning("redis_memory_not_checked", error=f"{type(error).__name__}: {error}"[:200])
                 failing = True
-            await next_tick(RETRY_S if failing else LOOK_S)
+            pause_s = until_tick(self._look_s(failing=failing), asyncio.get_running_loop().time())
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause_s):
+                    await self._news.wait()
+
+    def _look_s(self, *, failing: bool) -> float:
+        """Nothing is lost while nothing is written; another worker may know of records that this one does not."""
+        if failing:
+            return RETRY_S
+        alone = len(self._leases.owned) == self.worker.keys.partitions
+        self._quiet = alone and time.monotonic() > self._heard_s + BUSY_S
+        return QUIET_S if self._quiet else LOOK_S
+
+    def _hear(self) -> None:
+        """Records have come: after a quiet time a sign of life is left at once."""
+        self._heard_s = time.monotonic()
+        if self._quiet:
+            self._news.set()
 
     async def _watch(self) -> None:
         """Settings every WATCH_S, metrics every METRICS_S."""
@@ -217,17 +247,20 @@ class Process:
         """Jobs of one queue, and the rarer ones of the schedule. arq ends when Redis is away: start it again."""
         jobs = [job for job in find_jobs() if job.queue == queue]
         crons = [cron for job in jobs if not is_frequent(job) and (cron := to_cron(job)) is not None]
+        queue_server = queue_of(self.worker.redis)
+        apart = self.worker.config.jobs_redis_url != ""
+        look = over_redis_py(queue_server) if apart else self.worker.execute
         wire = TaskWire()
         while True:
-            arq = ArqWorker(
+            arq = QueueWorker(
+                look,
                 functions=[to_function(job) for job in jobs],
                 cron_jobs=crons if self._keeps_schedule(queue) else [],
-                redis_pool=queue_of(self.worker.redis),
+                redis_pool=queue_server,
                 handle_signals=False,
                 max_jobs=JOBS_MAX,
                 ctx={"worker": self.worker, "wire": wire},
                 health_check_interval=60,
-                poll_delay=POLL_S,
                 queue_name=queue or default_queue_name,
             )
             try:
@@ -238,7 +271,7 @@ class Process:
                 await asyncio.gather(*arq.tasks.values(), return_exceptions=True)
                 await wire.close()
                 raise
-            except (RedisError, OSError) as error:
+            except REFUSES as error:
                 log.warning("jobs_interrupted", error=type(error).__name__)
                 await asyncio.sleep(RETRY_S)
 

@@ -34,6 +34,7 @@ from workers.reap import read_holds
 log = structlog.get_logger(__name__)
 
 LOOK_S = 0.25  # between two signs of life: lost writes that span less may go unseen
+QUIET_S = 1.0  # between two while no records come; the first one is followed by a sign
 SAVE_S = 5.0  # how old SQL's knowledge may be: what a dead worker did not see began so much earlier at most
 SQL_S_MAX = 10.0
 PAGE = 250  # entries read at once; each holds up to a hundred records
@@ -117,7 +118,7 @@ def bound(seen: Sequence[Seen], lost: Sequence[Lost], partitions: Sequence[int])
 
 
 class RedisMemory:
-    """One per worker. Call `look` every LOOK_S seconds."""
+    """One per worker. Call `look` every LOOK_S seconds, QUIET_S while nothing is written."""
 
     def __init__(self, engine: Engine, redis: Any, execute: Execute, keys: Keys) -> None:
         self._engine, self._redis, self._execute, self._keys = engine, redis, execute, keys

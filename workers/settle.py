@@ -61,6 +61,7 @@ class Settler:
         after: Callable[[Batch], Awaitable[None]] | None = None,
         traced: Callable[[Batch, int, int], None] | None = None,
         slower: "Settler | None" = None,
+        on_records: Callable[[], None] = lambda: None,
         trim: bool = True,
     ) -> None:
         """
@@ -69,6 +70,7 @@ class Settler:
             after: told of every applied batch: notifications, reloading of balances.
             traced: told of it as well, with its begin and end in Unix ns.
             slower: another reader of the same streams (of the log database), which must have read what is dropped.
+            on_records: called when there are some, before they are applied.
             trim: whether this one drops applied entries.
         """
         self._streams = streams
@@ -79,6 +81,7 @@ class Settler:
         self._traced = traced
         self._slower = slower
         self._trim = trim
+        self._on_records = on_records
         self._stopping = asyncio.Event()
         self._looked_after_s = 0.0
         self._quiet = False  # the last wait was in vain: the next one may follow at once
@@ -140,7 +143,11 @@ class Settler:
         if not slices:
             self.progress.lag_ms = 0
             self._quiet = not await self._streams.wait(self.positions, IDLE_MS)
-            return 0.0 if self._quiet else LINGER_S
+            if self._quiet:
+                return 0.0
+            self._on_records()
+            return LINGER_S
+        self._on_records()
         await self.apply(slices)
         if any(part.more for part in slices):
             return 0.0

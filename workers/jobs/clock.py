@@ -15,12 +15,14 @@ import structlog
 from redis.exceptions import RedisError
 
 from schema.ledger.keys import JOBS
+from schema.ticks import next_tick
 from workers.context import Worker
 from workers.jobs.job import Job, next_run, tracked
 
 log = structlog.get_logger(__name__)
 
 OFTEN_S = 60  # the longest interval of such a job
+TICK_S = 1.0  # so much later than its slot may a job begin
 CLAIM_MS = 60_000  # how far the clocks of workers may be apart, as with arq
 SLOTS = f"{JOBS}:slot:"  # + job:time in Unix ms: the worker that has it
 
@@ -45,7 +47,7 @@ class JobClock:
         due = {job.name: next_run(job, self._now()) for job in self._jobs.values()}
         try:
             while due:
-                await asyncio.sleep((min(due.values()) - self._now()).total_seconds())
+                await next_tick(TICK_S)
                 now = self._now()
                 for name, at in due.items():
                     if at <= now:
