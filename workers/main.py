@@ -1,7 +1,6 @@
 """One worker process: settlers for the partitions that it has leases of, and arq for everything that is a job."""
 
 import asyncio
-import contextlib
 import gc
 import os
 import signal
@@ -31,7 +30,7 @@ from schema.redis_client import close_client, open_client, queue_of, servers_of
 from schema.redis_pipe import RedisAway
 from schema.secrets import Vault
 from schema.tasks.wire import TaskWire
-from schema.ticks import next_tick, until_tick
+from schema.ticks import next_tick
 from schema.version import VERSION
 from workers.after import AfterBatch
 from workers.batch import LogPolicy
@@ -41,7 +40,8 @@ from workers.jobs.clock import JobClock, is_frequent
 from workers.jobs.job import TASKS, Job, renew_plans, to_cron, to_function
 from workers.jobs.queue import QueueWorker
 from workers.leases import ROUND_S, Leases
-from workers.redis_memory import LOOK_S, QUIET_S, RedisMemory
+from workers.pulse import Pulse
+from workers.redis_memory import RedisMemory
 from workers.settle import Settler
 from workers.settle_totals import SettleTotals
 from workers.store import Content, Store, make_store
@@ -54,7 +54,6 @@ log = structlog.get_logger(__name__)
 STOP_S = 10.0  # a transaction at hand may take so long after SIGTERM
 LAST_S = 2.0  # for the last words to Redis
 WATCH_S, METRICS_S = 1.0, 5.0
-BUSY_S = 2.0  # since records came last: more of them may come
 REDIS_S_MAX = 10.0  # without an answer the connection counts as half-open; the longest blocking read takes 1 s
 RETRY_S = 0.5
 PATIENCE_S = 60.0  # how long databases may be late at start
@@ -72,8 +71,8 @@ class Process:
 
     def __init__(self, worker: Worker) -> None:
         self.worker = worker
-        self._stopping, self._news = asyncio.Event(), asyncio.Event()
-        self._quiet, self._heard_s = False, 0.0
+        self._stopping = asyncio.Event()
+        self._pulse = Pulse()
         self._leases = Leases(worker.execute, worker.keys, worker.config.node_name or socket.gethostname())
         self._memory = RedisMemory(worker.engine, worker.redis, worker.execute, worker.keys)
         self._tracing = open_settle_tracing(worker.config)
@@ -121,7 +120,7 @@ class Process:
             after=after,
             traced=traced,
             slower=logs,
-            on_records=self._hear,
+            on_records=self._pulse.hear,
         )
         return [main] if logs is None else [main, logs]
 
@@ -166,7 +165,6 @@ class Process:
         """Whatever is away comes back; only the first failure in a row is worth a line."""
         failing = False
         while True:
-            self._news.clear()
             try:
                 await self._memory.look(self._leases.owned)
                 failing = False
@@ -174,24 +172,10 @@ class Process:
                 if not failing:
                     log.warning("redis_memory_not_checked", error=f"{type(error).__name__}: {error}"[:200])
                 failing = True
-            pause_s = until_tick(self._look_s(failing=failing), asyncio.get_running_loop().time())
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(pause_s):
-                    await self._news.wait()
-
-    def _look_s(self, *, failing: bool) -> float:
-        """Nothing is lost while nothing is written; another worker may know of records that this one does not."""
-        if failing:
-            return RETRY_S
-        alone = len(self._leases.owned) == self.worker.keys.partitions
-        self._quiet = alone and time.monotonic() > self._heard_s + BUSY_S
-        return QUIET_S if self._quiet else LOOK_S
-
-    def _hear(self) -> None:
-        """Records have come: after a quiet time a sign of life is left at once."""
-        self._heard_s = time.monotonic()
-        if self._quiet:
-            self._news.set()
+            if failing:
+                await asyncio.sleep(RETRY_S)
+            else:
+                await self._pulse.wait(alone=len(self._leases.owned) == self.worker.keys.partitions)
 
     async def _watch(self) -> None:
         """Settings every WATCH_S, metrics every METRICS_S."""
