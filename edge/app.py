@@ -1,6 +1,7 @@
 """The front door: relay routes go straight to the relay, probes are answered here, all else is the console's."""
 
 import asyncio
+import contextlib
 import gc
 import signal
 import time
@@ -26,7 +27,7 @@ from edge.relay.doorstep import answer_preflight, refuse_address
 from edge.relay.routes import find_place, find_unserved
 from edge.services import Services
 from edge.snapshot import Snapshots
-from edge.spool import Settling, open_own
+from edge.spool import REFUSES, Settling, open_own
 from edge.tasks.door import Tasks
 from edge.tasks.routes import find_task_place
 from schema.cluster_pipe import open_line, open_pipe
@@ -92,7 +93,9 @@ class Edge:
         await self.snapshots.read()
         read_truth = make_truth_reader(self.engine, config.partitions)
         line = open_line(self.pipe)
-        hot = HotLedger(self.pipe.execute, partitions=config.partitions, read_truth=read_truth, line=line)
+        self.hot = hot = HotLedger(
+            self.pipe.execute, partitions=config.partitions, read_truth=read_truth, line=line, sets_aside=True
+        )
         await hot.sync_clock()
         data_dir = Path(config.data_dir)
         spool = open_own(data_dir / "spool", config.spool_max_mb << 20)
@@ -198,6 +201,8 @@ class Edge:
         if self.relay.tracing is not None:
             await self.relay.tracing.close()
         await self.settling.close()
+        with contextlib.suppress(*REFUSES):
+            await self.hot.close()
         self.exposition.publish()
         await self.pipe.close()
         await close_client(self.redis)

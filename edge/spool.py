@@ -18,6 +18,7 @@ import structlog
 
 from edge.metrics import Meters
 from schema.cluster_pipe import ClusterPipe, Pipe
+from schema.ledger.allowances import Allowance
 from schema.ledger.hot import HotLedger
 from schema.ledger.keys import BORN
 from schema.ledger.loading import Truth, Wanted
@@ -104,10 +105,14 @@ class Settling:
 
     # -- calls ---------------------------------------------------------------------------------------------------------
 
-    async def settle(self, record: UsageRecord) -> None:
-        """End a call. Raises SpoolError when neither Redis nor the disk takes the record: then nobody may see the end."""
+    async def settle(self, record: UsageRecord, allowance: Allowance | None = None, amount: int = 0) -> None:
+        """End a call. Raises SpoolError when neither Redis nor the disk takes the record: then nobody may see the end.
+
+        Args:
+            allowance: out of which it held `amount`.
+        """
         try:
-            await self._hot.settle(record)
+            await self._hot.settle(record, allowance, amount)
             self._meters.settled(record)
             return
         except REFUSES as error:

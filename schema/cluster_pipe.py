@@ -274,4 +274,4 @@ def over_pipe(pipe: Pipe) -> Execute:
 
 def open_line(pipe: Pipe) -> Line:
     """A cluster answers by futures: a command may go to one node after another."""
-    return FutureLine(pipe.execute) if isinstance(pipe, ClusterPipe) else pipe
+    return FutureLine(pipe.execute, lambda: pipe.connected) if isinstance(pipe, ClusterPipe) else pipe

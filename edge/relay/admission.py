@@ -47,6 +47,11 @@ async def hold_quota(live: "LiveCall", snapshot: EdgeSnapshot) -> None:
     token_id = caller.token_id if caller.limited else None
     named = live.headers.get(b"idempotency-key", b"").decode("latin-1")
     once = digest_idempotency_key(caller.user_id, caller.token_id, named) if named else None
+    if once is None:
+        live.allowance = hot.hold_at_once(caller.user_id, token_id, amount)
+        if live.allowance is not None:
+            live.held = True
+            return
     for _ in range(4):
         try:
             answer = await hot.reserve(

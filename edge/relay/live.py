@@ -30,6 +30,7 @@ from schema.dialects import neutral
 from schema.dialects.base import EventWriter, StreamContext
 from schema.dialects.providers.base import Call, Outgoing
 from schema.dialects.registry import get_dialect
+from schema.ledger.allowances import Allowance
 from schema.pricing import billed_name, charge
 from schema.quota import Quota
 from schema.spool import SpoolError
@@ -55,7 +56,7 @@ class LiveCall:
     """One call; created by the relay, carried out by edge.relay.call."""
 
     __slots__ = (
-        "amount", "answer", "base_price", "begun", "body", "body_ended", "body_read", "call", "caller", "channel",
+        "allowance", "amount", "answer", "base_price", "begun", "body", "body_ended", "body_read", "call", "caller", "channel",
         "client_ip", "conversation", "dialect", "ended_by", "exchange", "first_byte_ms", "gone", "group", "head_sent", "headers",
         "hedge", "held", "last_out_s", "limits", "may_hedge", "mode", "place", "price", "progress", "receive", "relay",
         "request_id", "scope", "send", "sending", "sent", "signed_in_again", "started_ms", "status", "stream", "tried",
@@ -83,6 +84,7 @@ class LiveCall:
         self.ended_by: neutral.UpstreamError | None = None  # why we end the call ourselves
         self.sending: asyncio.Task[Any] | None = None  # while the upstream has not answered
         self.amount = 0  # quota held
+        self.allowance: Allowance | None = None  # out of which it is held; None: in Redis
         self.turn: Turn | None = None  # in the window of the request rate limit
         self.turn_taken = False
         self.limits: Limits | None = None  # of calls and tokens per time
@@ -257,7 +259,8 @@ class LiveCall:
 
     async def settle(self, usage: TokenUsage, status: int, *, cut: bool = False, error: str = "") -> None:
         spending = begin_spending(self, usage.total_tokens) if self.turn is not None else None
-        await self.relay.settling.settle(self.record(usage, status, cut=cut, error=error))
+        allowance, self.allowance = self.allowance, None  # it is charged once, whatever comes
+        await self.relay.settling.settle(self.record(usage, status, cut=cut, error=error), allowance, self.amount)
         self.held = False
         if spending is not None:
             await spending
@@ -388,6 +391,10 @@ class LiveCall:
                 if self.progress is not None and self.head_sent:
                     await self.settle(self.progress(), 200, cut=True)
                     return
-                await self.relay.hot.release(self.request_id, self.caller.user_id)
+                allowance, self.allowance = self.allowance, None
+                if allowance is not None:
+                    allowance.release(self.amount)
+                else:
+                    await self.relay.hot.release(self.request_id, self.caller.user_id)
             except (*REFUSES, SpoolError):
                 log.warning("hold_left_to_the_reaper", request_id=self.request_id)

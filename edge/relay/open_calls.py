@@ -13,6 +13,7 @@ import hiredis
 import structlog
 
 from schema.dialects.neutral import UpstreamError
+from schema.ledger.allowances import Allowance
 from schema.ledger.hot import Extension, HotLedger, QuotaShort, Reserved
 from schema.options import Options
 from schema.redis_pipe import RedisAway
@@ -38,6 +39,7 @@ class OpenCall(Protocol):
     request_id: str
     held: bool
     amount: int
+    allowance: Allowance | None
     unheld: bool
     receive: Callable[[], Awaitable[dict[str, Any]]]
 
@@ -113,6 +115,7 @@ class OpenCalls:
             return
         deadline_ms = self._hot.deadline_ms(self._hold_s)
         records = [call.checkpoint() for call in calls]
+        await self._promote(calls)
         await self._hot.extend(
             [
                 Extension(call.request_id, call.user_id, deadline_ms, write_record(record) if record else None)
@@ -122,6 +125,14 @@ class OpenCalls:
         for call, record in zip(calls, records, strict=True):
             if record is not None and record.quota > call.amount and not call.unheld:
                 await self._grow(call, record.quota)
+
+    async def _promote(self, calls: list[OpenCall]) -> None:
+        """A call that lasts needs a hold of its own. One that ends meanwhile ends it: its command comes after this one."""
+        lasting = [(call.allowance, call.request_id, call.amount) for call in calls if call.allowance is not None]
+        if lasting:
+            for call in calls:
+                call.allowance = None
+            await self._hot.promote(lasting)
 
     async def _grow(self, call: OpenCall, cost: int) -> None:
         """Hold as much again, else what is lacking; a balance that has neither ends the stream, or lets it finish on credit."""

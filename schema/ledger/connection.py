@@ -28,6 +28,11 @@ class Line(Protocol):
     Futures, and a step of the loop between gathering and leaving, would cost turns of the loop, and each turn a system call.
     """
 
+    @property
+    def connected(self) -> bool:
+        """Is the server there, as far as one knows?"""
+        ...
+
     def send(self, on_answer: OnAnswer, *command: Part) -> None:
         """Queue one command. `on_answer` must not raise; it may be called before this returns."""
         ...
@@ -40,8 +45,12 @@ class Line(Protocol):
 class FutureLine:
     """A Line over connections that know futures only."""
 
-    def __init__(self, execute: Execute) -> None:
-        self._execute = execute
+    def __init__(self, execute: Execute, is_connected: Callable[[], bool] = lambda: True) -> None:
+        self._execute, self._is_connected = execute, is_connected
+
+    @property
+    def connected(self) -> bool:
+        return self._is_connected()
 
     def send(self, on_answer: OnAnswer, *command: Part) -> None:
         answer = asyncio.ensure_future(self._execute(*command))

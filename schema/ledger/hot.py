@@ -8,14 +8,16 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 from msgspec import Struct
 
 from schema.ledger import scripts
-from schema.ledger.connection import Execute, FutureLine, Line, Part, evaluate
-from schema.ledger.gathering import Account, Gathering, Written
-from schema.ledger.keys import Keys
+from schema.ledger.allowances import Allowance, Allowances
+from schema.ledger.connection import Execute, FutureLine, Line, OnAnswer, Part, evaluate
+from schema.ledger.gathering import Account, Gathering, Written, resolve
+from schema.ledger.keys import ALLOWANCE, Keys
 from schema.ledger.loading import BalanceLoader, Truth
 from schema.quota import Quota
 from schema.usage import UsageRecord, read_record, write_record
@@ -26,6 +28,7 @@ CHECKPOINT_LIFETIME_S = 86_400  # of a checkpoint whose hold was lost with the s
 IDEMPOTENCY_LIFETIME_S = 86_400  # a repeated key is neither relayed nor charged again for so long
 RING_MS = 5_000  # settles kept for `replay`: the server syncs its append-only file every second, 2 s when it is busy
 RING_RECORDS_MAX = 50_000
+CALL_IN_S, CALL_IN_TRIES = 0.25, 6  # other processes give back what they do not need within two ticks
 EXTEND_HOLDS_MAX = 100  # holds per script call: about 0.2 ms of the server
 
 
@@ -98,6 +101,8 @@ class _End(Struct, frozen=True):
 
 
 _FORGET, _CHECK = 1, 2
+_SHORT = (1, 2)  # answers of reserve.lua
+_ALLOWANCE_FIELD = b"h" + ALLOWANCE.encode()
 
 
 class HotLedger:
@@ -113,6 +118,7 @@ class HotLedger:
         partitions: int,
         read_truth: Callable[[Sequence[tuple[int, int]]], Awaitable[dict[tuple[int, int], Truth]]],
         line: Line | None = None,
+        sets_aside: bool = False,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
         """
@@ -121,6 +127,7 @@ class HotLedger:
             partitions: LEDGER_PARTITIONS; equal in every process.
             read_truth: balances from SQL, see schema.ledger.truth.
             line: the same connection for holds and settles, where it has the shorter way.
+            sets_aside: whether busy accounts get an allowance (`hold_at_once`); `close` gives them back.
         """
         self.keys = Keys(partitions)
         self.execute = execute
@@ -128,8 +135,13 @@ class HotLedger:
         self._clock_offset_ms: int | None = None
         self._loader = BalanceLoader(execute, self.keys, read_truth, now_ms)
         line = line or FutureLine(execute)
-        self._holds = Gathering(line, scripts.RESERVE, self._write_holds, self._read_holds)
-        self._ends = Gathering(line, scripts.SETTLE, self._write_ends, _read_ends)
+        self._holds: Gathering[Account, _Hold] = Gathering(line, scripts.RESERVE, self._write_holds, self._read_holds)
+        self._ends: Gathering[Account, _End] = Gathering(line, scripts.SETTLE, self._write_ends, _read_ends)
+        self._allowances: Allowances | None = None
+        if sets_aside:
+            self._allowances = Allowances(
+                execute, line, self.keys, deadline_ms=self.deadline_ms, loaded=self._look_at_age
+            )
         self._recent: deque[tuple[float, bytes]] = deque(maxlen=RING_RECORDS_MAX)  # monotonic s, a record as written
         self._refreshing: set[asyncio.Task[None]] = set()
 
@@ -150,6 +162,13 @@ class HotLedger:
         return now_ms + int(in_s * 1000)
 
     # -- hold ----------------------------------------------------------------------------------------------------------
+
+    def hold_at_once(self, user_id: int, token_id: int | None, amount: int) -> Allowance | None:
+        """Hold `amount` out of what this process has set aside for the account; None: `reserve`.
+
+        Such a call ends by `settle` with its allowance, or by `allowance.release(amount)`; if it lasts, `promote` it.
+        """
+        return None if self._allowances is None else self._allowances.hold((user_id, token_id or 0), amount)
 
     async def reserve(
         self,
@@ -172,14 +191,45 @@ class HotLedger:
                 a charge, so that it may be sent again.
         """
         hold = _Hold(request_id, amount, deadline_ms, idempotency_key or "")
-        old, code, value = await self._holds.ask((user_id, token_id or 0), hold)
+        account = user_id, token_id or 0
+        old, code, value = await self._holds.ask(account, hold)
+        if code in _SHORT and await self._call_in(account):
+            old, code, value = await self._holds.ask(account, hold)
         if code == 0:
             if old:
                 self._refresh(user_id, token_id)
             if checkpoint:
                 await self.extend([Extension(request_id, user_id, deadline_ms, checkpoint)])
+            elif self._allowances is not None and not idempotency_key:
+                self._allowances.noted(account, amount)
             return Reserved(Quota(value))
         return _refusal(code, value)
+
+    async def _call_in(self, account: Account) -> bool:
+        """Before a call is refused: is quota of the account set aside, here or by another process? True: ask again."""
+        if self._allowances is None:
+            return False
+        if await self._allowances.call_in(account):
+            return True
+        for turn in range(CALL_IN_TRIES):
+            names = await self.execute(b"HKEYS", self.keys.balance(account[0]))
+            if not any(name.startswith(_ALLOWANCE_FIELD) for name in names):
+                return turn > 0
+            await asyncio.sleep(CALL_IN_S)
+        return True
+
+    async def promote(self, calls: Sequence[tuple[Allowance, str, int]]) -> None:
+        """Calls (allowance, request id, amount) that last get holds of their own, which can be extended and enlarged."""
+        by_allowance: dict[Allowance, list[tuple[str, int]]] = {}
+        for allowance, request_id, amount in calls:
+            by_allowance.setdefault(allowance, []).append((request_id, amount))
+        if self._allowances is not None:
+            await asyncio.gather(*(self._allowances.promote(*one) for one in by_allowance.items()))
+
+    async def close(self) -> None:
+        """Nothing stays set aside. Raises what Redis raises; the reaper does the rest then."""
+        if self._allowances is not None:
+            await self._allowances.close()
 
     def _write_holds(self, account: Account, asked: Sequence[_Hold]) -> Written:
         user_id, token_id = account
@@ -193,7 +243,7 @@ class HotLedger:
             arguments += (hold.request_id, hold.amount, hold.deadline_ms, key)
         return names, arguments
 
-    def _read_holds(self, answer: list[Any], asked: int) -> Sequence[tuple[bool, int, Any]]:
+    def _read_holds(self, account: Account, answer: list[Any], asked: int) -> Sequence[tuple[bool, int, Any]]:
         """For each call: was the balance loaded long ago, a code, and its figure."""
         if len(answer) == 1:
             return [(False, 3, answer[0])] * asked
@@ -246,22 +296,41 @@ class HotLedger:
 
     # -- settle --------------------------------------------------------------------------------------------------------
 
-    async def settle(self, record: UsageRecord) -> Settled:
-        """End a call: acknowledged means that the record is in the stream. Failed calls (quota 0, `error_code`) too."""
-        written = write_record(record)
-        late = await self._settle(record, written)
-        now_s, recent = time.monotonic(), self._recent
-        while recent and recent[0][0] < now_s - RING_MS / 1000:
-            recent.popleft()
-        recent.append((now_s, written))
-        return Settled(late)
+    async def settle(self, record: UsageRecord, allowance: Allowance | None = None, amount: int = 0) -> Settled:
+        """End a call: acknowledged means that the record is in the stream. Failed calls (quota 0, `error_code`) too.
 
-    def _settle(self, record: UsageRecord, written: bytes, *, check: bool = False) -> "asyncio.Future[bool]":
-        """Whether it was late. `written`: the record's bytes."""
+        Args:
+            allowance: out of which it held `amount`.
+        """
+        future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self.settle_soon(record, partial(resolve, future), allowance, amount)
+        return Settled(await future)
+
+    def settle_soon(
+        self, record: UsageRecord, on_answer: OnAnswer, allowance: Allowance | None = None, amount: int = 0
+    ) -> None:
+        """As `settle`, for who waits by a callback: whether it was late, or what Redis raises. It must not raise."""
+        written = write_record(record)
+        kept = partial(self._settled, written, on_answer)
+        if allowance is not None and self._allowances is not None:
+            self._allowances.charge(allowance, amount, record.quota, written, kept)
+        else:
+            self._put_end(record, written, kept)
+
+    def _settled(self, written: bytes, on_answer: OnAnswer, answer: Any) -> None:
+        if not isinstance(answer, BaseException):
+            now_s, recent = time.monotonic(), self._recent
+            while recent and recent[0][0] < now_s - RING_MS / 1000:
+                recent.popleft()
+            recent.append((now_s, written))
+        on_answer(answer)
+
+    def _put_end(self, record: UsageRecord, written: bytes, on_answer: OnAnswer, *, check: bool = False) -> None:
+        """`written`: the record's bytes."""
         forget = record.error_code or (record.cut and not record.quota)
         flags = (_FORGET if forget else 0) | (_CHECK if check else 0)
         end = _End(record.request_id, record.quota, written, flags)
-        return self._ends.ask((record.user_id, record.token_id if record.token_limited else 0), end)
+        self._ends.put((record.user_id, record.token_id if record.token_limited else 0), end, on_answer)
 
     def _write_ends(self, account: Account, asked: Sequence[_End]) -> Written:
         user_id, token_id = account
@@ -289,16 +358,25 @@ class HotLedger:
         for record in records:
             batch.append(record)
             if len(batch) == EXTEND_HOLDS_MAX:
-                await asyncio.gather(*(self._settle(one, write_record(one), check=True) for one in batch))
+                await asyncio.gather(*(self._settle_again(one) for one in batch))
                 sent, batch = sent + len(batch), []
-        await asyncio.gather(*(self._settle(one, write_record(one), check=True) for one in batch))
+        await asyncio.gather(*(self._settle_again(one) for one in batch))
         return sent + len(batch)
+
+    def _settle_again(self, record: UsageRecord) -> "asyncio.Future[bool]":
+        future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._put_end(record, write_record(record), partial(resolve, future), check=True)
+        return future
 
     # -- balance -------------------------------------------------------------------------------------------------------
 
     async def load(self, user_id: int, token_id: int | None = None) -> None:
         """Load the hot balance from SQL. Many callers share one query. Raises LookupError when there is no such account."""
         await self._loader.load(user_id, token_id or 0)
+
+    def _look_at_age(self, account: Account, loaded_ms: int) -> None:
+        if loaded_ms + REFRESH_MS < self._now_ms():
+            self._refresh(account[0], account[1] or None)
 
     def _refresh(self, user_id: int, token_id: int | None) -> None:
         if self._loader.is_loading(user_id, token_id or 0):
@@ -326,6 +404,6 @@ def _refusal(code: int, value: Any) -> QuotaShort | NotLoaded | Repeated:
             return Repeated(value.decode() if isinstance(value, bytes) else value, code == 5)
 
 
-def _read_ends(answer: list[Any], asked: int) -> list[bool]:
+def _read_ends(account: Account, answer: list[Any], asked: int) -> list[bool]:
     """For each call: was it late?"""
     return [bool(late) for late in answer]

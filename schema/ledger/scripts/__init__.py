@@ -21,6 +21,8 @@ def read_script(name: str) -> Script:
 
 RESERVE = read_script("reserve")
 SETTLE = read_script("settle")
+ALLOWANCE = read_script("allowance")
+PROMOTE = read_script("promote")
 RELEASE = read_script("release")
 GROW = read_script("grow")
 EXTEND = read_script("extend")
