@@ -131,6 +131,7 @@ class HotLedger:
         """
         self.keys = Keys(partitions)
         self.execute = execute
+        self._loop = asyncio.get_running_loop()
         self._now_ms = now_ms
         self._clock_offset_ms: int | None = None
         self._loader = BalanceLoader(execute, self.keys, read_truth, now_ms)
@@ -302,7 +303,7 @@ class HotLedger:
         Args:
             allowance: out of which it held `amount`.
         """
-        future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[bool] = self._loop.create_future()
         self.settle_soon(record, partial(resolve, future), allowance, amount)
         return Settled(await future)
 
@@ -364,7 +365,7 @@ class HotLedger:
         return sent + len(batch)
 
     def _settle_again(self, record: UsageRecord) -> "asyncio.Future[bool]":
-        future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[bool] = self._loop.create_future()
         self._put_end(record, write_record(record), partial(resolve, future), check=True)
         return future
 
