@@ -288,6 +288,10 @@ class System:
         found = [await read_holds(execute, Keys(PARTITIONS), partition) for partition in range(PARTITIONS)]
         return sum(map(len, found))
 
+    async def no_holds(self) -> bool:
+        """What edges set aside for busy accounts goes back within a second: ask with `until`."""
+        return await self.holds() == 0
+
     async def drifts(self) -> list[Drift]:
         return (await reconcile(self.engine, over_redis_py(self.redis), PARTITIONS)).drifts
 
@@ -300,10 +304,7 @@ class System:
         async def all_charged() -> bool:
             return answered <= set(await self.charged())
 
-        async def no_holds() -> bool:
-            return await self.holds() == 0
-
-        await until(no_holds, "holds are left")
+        await until(self.no_holds, "holds are left")
         with contextlib.suppress(AssertionError):
             await until(all_charged, "late", within_s=30)
         charged = await self.charged()
