@@ -24,6 +24,7 @@ from edge.realtime.door import RealtimeDoor
 from edge.relay.call import Relay
 from edge.relay.callers import Callers
 from edge.relay.doorstep import answer_preflight, refuse_address
+from edge.relay.express import Express
 from edge.relay.routes import find_place, find_unserved
 from edge.services import Services
 from edge.snapshot import Snapshots
@@ -123,6 +124,7 @@ class Edge:
         callers = Callers(self.engine)
         self.snapshots.on_callers_changed = callers.look_again
         self.relay = Relay(config, self.snapshots, callers, hot, self.settling, meters, self.health, door.find)
+        self.express = Express(self.relay)
         self.tasks = Tasks(self.relay, self.engine, self.log_engine, self.redis)
         self.realtime = RealtimeDoor(self.relay)
         console: Any = create_console(self.services)
@@ -149,6 +151,7 @@ class Edge:
             back=self._back,
             head_s_max=config.request_header_timeout_s,
             connections_max=config.max_connections,
+            express=self.express.take if self.relay.tracing is None else None,
         )
         self._tasks.append(asyncio.create_task(self.door.run()))
         await self.door.listen(config.host, config.port)

@@ -70,6 +70,7 @@ class Meters:
     def __init__(self, figures: Figures | None = None) -> None:
         """`figures`: of the process whose place this one takes; its counters go on."""
         old = figures or Figures()
+        self.express = old.counters.get("express_calls_total", {}).get("", 0)  # calls carried out without a task
         self.on_settled: Callable[[UsageRecord, int, int], None] | None = None  # record, prompt and completion tokens
         self._counters = {
             name: {tuple(key.split("\t")) if key else (): value for key, value in values.items()}
@@ -88,9 +89,13 @@ class Meters:
     def ended(self, dialect: str, mode: str, status: int, stream: bool, seconds: float, first_byte_ms: int) -> None:
         """A call is over, whoever answered it."""
         key = (dialect, mode, _CLASSES[status // 100], "true" if stream else "false")
-        (self._requests.get(key) or _new(self._requests, key)).observe(seconds)
+        whole = self._requests.get(key) or _new(self._requests, key)
+        whole.total_s += seconds
+        whole.counts[bisect_left(SECONDS, seconds)] += 1
         if first_byte_ms >= 0:
-            (self._first_bytes.get(key) or _new(self._first_bytes, key)).observe(first_byte_ms / 1000)
+            first, first_s = self._first_bytes.get(key) or _new(self._first_bytes, key), first_byte_ms / 1000
+            first.total_s += first_s
+            first.counts[bisect_left(SECONDS, first_s)] += 1
 
     def attempt(self, channel: int, result: str) -> None:
         key = (str(channel), result)
@@ -132,6 +137,7 @@ class Meters:
         (values.get(labels) or _new(values, labels)).observe(seconds)
 
     def figures(self, gauges: dict[str, float], pid: int) -> Figures:
+        self._counters["express_calls_total"] = {(): self.express}
         return Figures(
             {name: {"\t".join(key): value for key, value in values.items()} for name, values in self._counters.items()},
             {

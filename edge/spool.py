@@ -114,9 +114,12 @@ class Settling:
         try:
             await self._hot.settle(record, allowance, amount)
             self._meters.settled(record)
-            return
         except REFUSES as error:
-            log.warning("record_spooled", request_id=record.request_id, reason=str(error)[:100])
+            await self.spool(record, error)
+
+    async def spool(self, record: UsageRecord, error: BaseException) -> None:
+        """Redis did not take it, for this reason (REFUSES). Raises SpoolError when the disk does not either."""
+        log.warning("record_spooled", request_id=record.request_id, reason=str(error)[:100])
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._due.append((record, future))
         if self._writing is None:

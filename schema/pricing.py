@@ -214,10 +214,7 @@ class _Weights(Struct, frozen=True):
 _weights: dict[int, tuple[PriceRecord, _Weights]] = {}  # by identity: hashing eleven decimals costs more than it saves
 
 
-def _weights_of(price: PriceRecord) -> _Weights:
-    held = _weights.get(id(price))
-    if held is not None and held[0] is price:
-        return held[1]
+def _keep_weights(price: PriceRecord) -> _Weights:
     if len(_weights) > CACHED_PRICES_MAX:
         _weights.clear()
     made = _make_weights(price)
@@ -252,7 +249,8 @@ def charge(usage: TokenUsage, price: PriceRecord) -> Quota:
 
     At least 1 when the ratios are above 0 and any token was used; a price per call is taken whatever was used.
     """
-    weights = _weights_of(price)
+    held = _weights.get(id(price))
+    weights = held[1] if held is not None and held[0] is price else _keep_weights(price)
     if weights.call is not None:
         return weights.call
     total = usage.input_text * weights.text + usage.output_text * weights.output
@@ -268,14 +266,9 @@ def charge(usage: TokenUsage, price: PriceRecord) -> Quota:
         total += usage.input_audio * weights.audio
     if usage.output_audio:
         total += usage.output_audio * weights.output_audio
-    return _round(total, weights, used=total > 0 or usage.total_tokens > 0)
-
-
-def _round(total: int, weights: _Weights, *, used: bool) -> Quota:
     if total > 0:
-        scale = weights.scale
-        return Quota((2 * total + scale) // (2 * scale) or 1)
-    return Quota(1 if weights.text > 0 and used else 0)
+        return Quota((2 * total + weights.scale) // (2 * weights.scale) or 1)
+    return Quota(1 if weights.text > 0 and usage.total_tokens > 0 else 0)
 
 
 def quota_saved(usage: TokenUsage, price: PriceRecord) -> Quota:
@@ -294,11 +287,15 @@ def estimate_hold(
     Args:
         max_tokens: the client's own limit of the answer; None = none given, then `completion_guess` (PreConsumedQuota).
     """
-    prompt, expected = max(0, prompt_tokens), completion_guess if max_tokens is None else max(0, max_tokens)
-    weights = _weights_of(price)
+    held = _weights.get(id(price))
+    weights = held[1] if held is not None and held[0] is price else _keep_weights(price)
     if weights.call is not None:
         return weights.call
-    return _round(prompt * weights.text + expected * weights.output, weights, used=prompt + expected > 0)
+    prompt, expected = max(0, prompt_tokens), completion_guess if max_tokens is None else max(0, max_tokens)
+    total = prompt * weights.text + expected * weights.output
+    if total > 0:
+        return Quota((2 * total + weights.scale) // (2 * weights.scale) or 1)
+    return Quota(1 if weights.text > 0 and prompt + expected > 0 else 0)
 
 
 def content_text(price: PriceRecord, usage: TokenUsage) -> str:

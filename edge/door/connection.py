@@ -6,6 +6,7 @@ limits are looked after by the door's one ticker, not by a timer each.
 
 import asyncio
 from collections import deque
+from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -123,23 +124,38 @@ class Connection(asyncio.Protocol):
     def _read_known(self, data: bytes) -> bytes:
         """Take a request that begins like the one before. Returns what is left for the parser: all, or nothing."""
         known = self._known
-        end = known.find_end(data) if known is not None else -1
-        if known is None or end < 0:
+        if known is None:
             self._lesson = data
             return data
-        scope, length = known.scope_of(data, end)
-        left = length - (len(data) - end)
+        end, length = known.find_end(data)
+        if end < 0:
+            self._lesson = data
+            return data
+        left = int(length) - (len(data) - end)
         if left < 0:  # the next request has come along
             return data
         self.since_s = self._door.now_s
         self._lessons_left = LESSONS_MAX
-        self._take(Exchange(self, scope, expects=False, keep_alive=True))
+        express = self._door.express
+        if express is not None and not left and self.current is None and express(known, data[end:], self._begin_known):
+            return b""
+        self._take(Exchange(self, known.scope_with(length), expects=False, keep_alive=True))
         if end < len(data):
             self.on_body(data[end:])
         self._body_left = left
         if not left:
             self.on_message_complete()
         return b""
+
+    def _begin_known(self, known: KnownHead) -> Exchange:
+        """The express application takes it: see `Door`."""
+        exchange = self.current = Exchange(self, known.scope, expects=False, keep_alive=True)
+        exchange.complete = exchange.taken = True
+        return exchange
+
+    def hand_over(self, exchange: Exchange, work: Coroutine[Any, Any, None]) -> None:
+        """A task answers, where the express application has begun."""
+        self._door.carry_on(self, exchange, work)
 
     def _read_body(self, data: bytes) -> bytes:
         """Of a request whose head was known. Returns what comes after it."""

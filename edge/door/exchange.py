@@ -1,6 +1,7 @@
 """One request and its answer on a connection of the door, as the two ASGI callables that the application knows."""
 
 import asyncio
+from collections.abc import Coroutine
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +21,8 @@ class Exchange:
     """`receive` and `send` of one call; both are safe after the client has gone."""
 
     __slots__ = (
-        "_connection", "_expects", "_framing", "_head", "_loop", "_parts", "_size", "_taken",
-        "complete", "ended", "gone", "keep_alive", "scope", "started", "waiter",
+        "_connection", "_expects", "_framing", "_head", "_loop", "_parts", "_size",
+        "complete", "ended", "gone", "keep_alive", "scope", "started", "taken", "waiter",
     )  # fmt: skip
 
     def __init__(self, connection: "Connection", scope: dict[str, Any], *, expects: bool, keep_alive: bool) -> None:
@@ -31,7 +32,7 @@ class Exchange:
         self._expects = expects
         self._parts: list[bytes] = []
         self._size = 0
-        self._taken = False  # the application has the whole body
+        self.taken = False  # the application has the whole body
         self._head = b""  # leaves together with the first bytes of the body
         self._framing = _PLAIN
         self.waiter: asyncio.Future[None] | None = None  # somebody wants to be woken by what comes
@@ -63,9 +64,9 @@ class Exchange:
 
     def take_whole(self, bytes_max: int) -> bytes | None:
         """The body, when all of it is here and nobody has received any; None: `receive` it. Also when it is larger."""
-        if not self.complete or self._taken or self._size > bytes_max:
+        if not self.complete or self.taken or self._size > bytes_max:
             return None
-        self._taken = True
+        self.taken = True
         parts, self._parts, self._size = self._parts, [], 0
         self._connection.resume_reading()
         return parts[0] if len(parts) == 1 else b"".join(parts)
@@ -73,12 +74,12 @@ class Exchange:
     async def receive(self) -> dict[str, Any]:
         """The next part of the body; `http.disconnect` when the client has left or was answered."""
         while True:
-            if self._parts or (self.complete and not self._taken):
+            if self._parts or (self.complete and not self.taken):
                 parts, self._parts, self._size = self._parts, [], 0
-                self._taken = self.complete
+                self.taken = self.complete
                 self._connection.resume_reading()
                 body = parts[0] if len(parts) == 1 else b"".join(parts)
-                return {"type": "http.request", "body": body, "more_body": not self._taken}
+                return {"type": "http.request", "body": body, "more_body": not self.taken}
             if self.gone or self.ended:
                 return {"type": "http.disconnect"}
             if self._expects and not self.started and not self.complete:
@@ -87,18 +88,27 @@ class Exchange:
             waiter = self.waiter = self._loop.create_future()
             await waiter
 
+    def hand_over(self, work: Coroutine[Any, Any, None]) -> None:
+        """See `Connection.hand_over`."""
+        self._connection.hand_over(self, work)
+
     def answer(self, status: int, fields: bytes, body: bytes) -> None:
         """A whole answer in one write. `fields`: header lines, each with its line break, without the body's length."""
         self.started = True
-        lines = [_status_line(status), self._connection.date_line, fields]
-        if self.scope["method"] == "HEAD" or status in _BODILESS:
-            self._framing = _NONE
-        else:
-            self._framing = _PLAIN
-            lines.append(b"content-length: %d\r\n" % len(body))
-        lines.append(self._last_line())
-        self._head = b"".join(lines)
-        self._end(body)
+        if self.ended or self.gone:
+            return
+        connection, scope = self._connection, self.scope
+        length = b"content-length: %d\r\n" % len(body)
+        if scope["method"] == "HEAD" or status in _BODILESS:
+            length = body = b""
+        plain = self.keep_alive and self.complete and not connection.closing and scope["http_version"] == "1.1"
+        line = _STATUS_LINES.get(status) or _status_line(status)
+        last = b"\r\n" if plain else self._last_line()
+        connection.write(b"%b%b%b%b%b%b" % (line, connection.date_line, fields, length, last, body))
+        self.ended = True
+        if self.waiter is not None:
+            self.wake()
+        connection.answered(self)
 
     async def send(self, message: dict[str, Any]) -> None:
         """Waits while the client does not read."""

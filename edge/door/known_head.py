@@ -13,34 +13,40 @@ from edge.door.exchange import Headers
 
 HEAD_BYTES_MAX = 4096  # of a head that is kept, one per connection; clients with more are parsed each time
 DIGITS_MAX = 15  # of a length; beyond it the parser decides
+_NOT_FOUND = -1, b""
 _LENGTH = b"\r\ncontent-length: "
 
 
-class KnownHead(Struct, frozen=True):
-    """A head without a body's length; what the parser made of it."""
+class KnownHead(Struct):
+    """A head without a body's length; what the parser made of it. Only `plan` may change."""
 
     before: bytes  # up to the digits of the length
     after: bytes  # from the end of the digits to the blank line
     scope: dict[str, Any]  # without headers
     headers: Headers
     length_at: int  # place of content-length among the headers
+    plan: Any = None  # what the application has found out from the head alone: the same bytes say the same
 
-    def find_end(self, data: bytes) -> int:
-        """Where the body begins in `data`, which begins with this head; -1: it begins with another one, or not whole."""
-        if not data.startswith(self.before):
-            return -1
-        start = len(self.before)
+    def find_end(self, data: bytes) -> tuple[int, bytes]:
+        """Where the body begins in `data`, which begins with this head, and the digits of its length.
+
+        -1: it begins with another one, or not whole.
+        """
+        before = self.before
+        if not data.startswith(before):
+            return _NOT_FOUND
+        start = len(before)
         digits_end = data.find(b"\r", start, start + DIGITS_MAX + 1)
-        if digits_end < 0 or not data.startswith(self.after, digits_end) or not data[start:digits_end].isdigit():
-            return -1
-        return digits_end + len(self.after)
+        if digits_end < 0 or not data.startswith(self.after, digits_end):
+            return _NOT_FOUND
+        digits = data[start:digits_end]
+        return (digits_end + len(self.after), digits) if digits.isdigit() else _NOT_FOUND
 
-    def scope_of(self, data: bytes, end: int) -> tuple[dict[str, Any], int]:
-        """The request's ASGI scope, and the length of its body. `end`: from `find_end`."""
-        digits = data[len(self.before) : end - len(self.after)]
+    def scope_with(self, length: bytes) -> dict[str, Any]:
+        """The ASGI scope of a request whose body has this length."""
         headers = self.headers.copy()
-        headers[self.length_at] = (b"content-length", digits)
-        return {**self.scope, "headers": headers}, int(digits)
+        headers[self.length_at] = (b"content-length", length)
+        return {**self.scope, "headers": headers}
 
 
 def learn_head(data: bytes, scope: dict[str, Any]) -> KnownHead | None:

@@ -8,13 +8,14 @@ processes, and serves WebSockets.
 import asyncio
 import email.utils
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import structlog
 
 from edge.door.connection import Connection
 from edge.door.exchange import EXCHANGE, Exchange
+from edge.door.known_head import KnownHead
 from schema.ticks import next_tick
 
 log = structlog.get_logger(__name__)
@@ -24,16 +25,29 @@ CONNECTIONS_MAX = 16_384  # open, per process; more are refused
 IDLE_S_MAX = 75.0  # between two requests; load balancers give up after 60 s
 LINGER_S_MAX = 2.0  # for the rest of a request that was answered before it was whole
 TICK_S = 1.0
+EXPRESS_LOOK_S = 0.05  # while a door that closes waits for answers that no task is about
 
 Application = Callable[[dict[str, Any], Any, Any], Awaitable[None]]
+Express = Callable[[KnownHead, bytes, Callable[[KnownHead], Exchange]], bool]
 
 
 class Door:
     """One per process."""
 
-    def __init__(self, application: Application, *, back: str, head_s_max: float, connections_max: int = 0) -> None:
+    def __init__(
+        self,
+        application: Application,
+        *,
+        back: str,
+        head_s_max: float,
+        connections_max: int = 0,
+        express: Express | None = None,
+    ) -> None:
         """
         Args:
+            express: is offered a known head with its whole body before the application is, from the socket's own callback.
+                True: it has begun the exchange, as its last argument does, and will `answer` or `hand_over`. False: it has
+                done nothing. It must not raise.
             back: the Unix socket on which granian serves WebSockets.
             head_s_max: for the head of a request to arrive.
             connections_max: 0 = CONNECTIONS_MAX.
@@ -43,6 +57,7 @@ class Door:
         self.address: tuple[str, int] = ("", 0)
         self.now_s = self.loop.time()
         self.date_line = b""
+        self.express = express
         self._application = application
         self._head_s_max = head_s_max
         self._connections_max = connections_max or CONNECTIONS_MAX
@@ -95,11 +110,17 @@ class Door:
     def carry_out(self, connection: Connection, exchange: Exchange) -> None:
         self._calls[exchange] = self.loop.create_task(self._carry_out(connection, exchange))
 
-    async def _carry_out(self, connection: Connection, exchange: Exchange) -> None:
+    def carry_on(self, connection: Connection, exchange: Exchange, work: Coroutine[Any, Any, None]) -> None:
+        """`work` answers what the express way began."""
+        self._calls[exchange] = self.loop.create_task(self._carry_out(connection, exchange, work))
+
+    async def _carry_out(
+        self, connection: Connection, exchange: Exchange, work: Coroutine[Any, Any, None] | None = None
+    ) -> None:
         scope = exchange.scope
         scope["extensions"] = {EXCHANGE: exchange}
         try:
-            await self._application(scope, exchange.receive, exchange.send)
+            await (work or self._application(scope, exchange.receive, exchange.send))
         except Exception as error:
             log.exception("request_crashed", path=scope["path"], error=type(error).__name__)
         finally:
@@ -126,8 +147,13 @@ class Door:
         """Wait for the answers that are under way, then cut what is left."""
         self.stop_listening()
         deadline = self.loop.time() + patience_s
-        while (tasks := self._tasks()) and self.loop.time() < deadline:
-            await asyncio.wait(tasks, timeout=min(0.5, max(0.0, deadline - self.loop.time())))
+        while self.loop.time() < deadline:
+            if tasks := self._tasks():
+                await asyncio.wait(tasks, timeout=min(0.5, max(0.0, deadline - self.loop.time())))
+            elif any(connection.current is not None for connection in self._connections):
+                await asyncio.sleep(EXPRESS_LOOK_S)
+            else:
+                break
         for connection in list(self._connections):
             connection.abort()
         if tasks := self._tasks():

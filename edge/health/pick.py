@@ -88,6 +88,16 @@ class Picker:
                     return self.with_key(self._rng.choices(left, [c.weight + BASE_WEIGHT for c in left])[0], now)
         return None
 
+    def only(self, snapshot: EdgeSnapshot, wish: Wish) -> RoutedChannel | None:
+        """Whom every first `pick` finds until the board's `version` or `next_change` comes; None: that depends."""
+        found = self._eligible.get((wish.group, wish.model, wish.mode, 0))
+        if snapshot is not self._snapshot or found is None or found.version != self._board.version:
+            return None
+        if len(found.channels) != 1:
+            return None
+        only = found.channels[0]
+        return None if only.keys or only.concurrency_max or only.per_minute_max else only
+
     def _fit(self, tier: Tier, place: int, wish: Wish) -> tuple[RoutedChannel, ...]:
         """Members that can serve the mode; they stay the same as long as the snapshot does."""
         key = (wish.group, wish.model, wish.mode, place)

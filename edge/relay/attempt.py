@@ -13,14 +13,14 @@ from msgspec.structs import replace
 from edge.channels import RoutedChannel
 from edge.relay.answers import collect_stream, read_plain, settle_and_send
 from edge.relay.failures import AttemptFailed, failed_with, learn_from, read_all, read_retry_after
-from edge.relay.lanes import origin_of, request_head
+from edge.relay.lanes import Lane, origin_of, request_head
 from edge.relay.outgoing import NotPrepared, Reply
 from edge.relay.retry import map_status
 from edge.relay.streams import pass_stream, stream_whole, translate_stream
 from edge.relay.wanted import TALKS
 from edge.snapshot import EdgeSnapshot
 from edge.upstream.face import UpstreamAnswer
-from edge.upstream.http1 import Origin, UpstreamBroken, UpstreamSilent
+from edge.upstream.http1 import Connection, Origin, UpstreamBroken, UpstreamSilent
 from edge.upstream.websocket import open_frames
 from schema.dialects import neutral
 from schema.dialects.errors import BadAnswer
@@ -79,14 +79,26 @@ async def open_attempt(live: "LiveCall", snapshot: EdgeSnapshot, *, good_only: b
     return answer
 
 
-async def relay_opened(live: "LiveCall", opened: Opened) -> None:
-    """Raises AttemptFailed."""
+async def resume_attempt(live: "LiveCall", sent_on: Connection, lane: Lane, body: bytes, first_byte_ms: int) -> None:
+    """The rest of an attempt whose request has left on `sent_on` by a lane, whatever came since. Raises AttemptFailed.
+
+    `first_byte_ms`: see `relay_opened`.
+    """
+    if live.gone or live.ended_by is not None:
+        sent_on.transport.abort()
+        raise AttemptFailed(0, 502, "The call was ended.")
+    answer = live.answer = await _send(live, lane.origin, lane.head_for(body), body, sent_on)
+    await relay_opened(live, answer, first_byte_ms)
+
+
+async def relay_opened(live: "LiveCall", opened: Opened, first_byte_ms: int = -1) -> None:
+    """Raises AttemptFailed. `first_byte_ms`: from the call's start, where the head came before now."""
     if isinstance(opened, Whole):
         await settle_and_send(live, read_plain(live, opened.body, "application/json"))
         return
     live.answer = opened
     try:
-        live.first_byte_ms = time.time_ns() // 1_000_000 - live.started_ms
+        live.first_byte_ms = first_byte_ms if first_byte_ms >= 0 else time.time_ns() // 1_000_000 - live.started_ms
         content_type = opened.header(b"content-type").decode("latin-1") or "application/json"
         if not 200 <= opened.status < 300:
             await _raise_upstream(live, opened)
@@ -200,7 +212,9 @@ def _make_call(live: "LiveCall", snapshot: EdgeSnapshot, upstream_model: str) ->
     )
 
 
-async def _send(live: "LiveCall", origin: Origin, head: bytes, body: bytes) -> UpstreamAnswer:
+async def _send(
+    live: "LiveCall", origin: Origin, head: bytes, body: bytes, sent_on: Connection | None = None
+) -> UpstreamAnswer:
     config = live.relay.config
     before, live.sending = live.sending, asyncio.current_task(live.relay.loop)
     try:
@@ -210,6 +224,7 @@ async def _send(live: "LiveCall", origin: Origin, head: bytes, body: bytes) -> U
             body,
             connect_timeout_s=config.connect_timeout_s,
             first_byte_timeout_s=live.relay.patience_s[live.stream],
+            sent_on=sent_on,
         )
     except UpstreamBroken as error:
         log.info("attempt_failed", request_id=live.request_id, channel=live.channel.id, reason=error.reason)

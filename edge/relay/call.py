@@ -6,7 +6,7 @@ authenticate -> model and group -> channel -> price -> hold -> attempt -> relay 
 import asyncio
 import math
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -20,7 +20,7 @@ from edge.client_address import find_client
 from edge.health.watch import Health
 from edge.metrics import Meters
 from edge.relay.auto_group import settle_group
-from edge.relay.callers import Caller, Callers
+from edge.relay.callers import Caller, Callers, digest_key
 from edge.relay.failures import AttemptFailed
 from edge.relay.gate import check_address, check_caller, check_model, check_words, group_in_effect, plain_key, read_key
 from edge.relay.hedge import Budget, is_eligible
@@ -35,7 +35,7 @@ from edge.relay.retry import GiveUp, RetryPolicy, after_failure
 from edge.relay.routes import UNSERVED, Place
 from edge.relay.wanted import read_wanted, without_group
 from edge.relay.wrong_keys import count_wrong_key
-from edge.snapshot import Snapshots
+from edge.snapshot import EdgeSnapshot, Snapshots
 from edge.spool import REFUSES, Settling
 from edge.tracing import open_tracing
 from edge.upstream.http1 import Http1Client
@@ -110,16 +110,22 @@ class Relay:
         for call in list(self.open.calls.values()):
             call.stop(SHUTTING_DOWN)
 
-    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send, place: Place) -> None:
+    def __call__(self, scope: dict[str, Any], receive: Receive, send: Send, place: Place) -> Awaitable[None]:
         kind = LiveCall if self.tracing is None else self.tracing.kind_of(LiveCall)
-        call = kind(self, scope, receive, send, place)
+        call = kind(self, scope, receive, send, place, dict(scope["headers"]))
+        return self.see_through(call, carry_out(call))
+
+    async def see_through(self, call: LiveCall, work: Awaitable[None]) -> None:
+        """Whatever `work` raises, the client gets an answer and no hold is left behind."""
         try:
-            await carry_out(call)
+            await work
         except Refused as error:
             if not call.body_read and error.status != GONE:
-                await drain(receive, DRAIN_BYTES, DRAIN_S)
+                await drain(call.receive, DRAIN_BYTES, DRAIN_S)
             if error.status == 401:
-                error = await count_wrong_key(self.hot.execute, _address_of(call), error)
+                error = await count_wrong_key(
+                    self.hot.execute, address_of(self.config, call.scope, call.headers), error
+                )
             await call.refuse(error.status, error.code, error.message, error.retry_after_s)
         except DialectError as error:
             await call.refuse(error.status, error.code, error.message)
@@ -138,6 +144,13 @@ class Relay:
 
 async def carry_out(live: LiveCall) -> None:
     """Raises Refused, DialectError and what ledger or database raise; nothing was answered then."""
+    admitted = await _admit(live)
+    if admitted is not None:
+        await try_channels(live, *admitted)
+
+
+async def _admit(live: LiveCall) -> tuple[EdgeSnapshot, int | None] | None:
+    """Who calls, what he wants, and may he? The snapshot and the channel that the key pins; None: it was answered here."""
     relay = live.relay
     snapshot = relay.snapshots.current
     pinned: int | None = None
@@ -147,12 +160,12 @@ async def carry_out(live: LiveCall) -> None:
         key = plain_key(live.headers) if live.dialect != "gemini" else ""
         if not key:
             key, pinned = read_key(_key_headers(live), _query_key(live) if live.dialect == "gemini" else "")
-        known = relay.callers.at_hand(key) or await relay.callers.find(key)
+        known = relay.callers.at_hand(digest_key(key)) or await relay.callers.find(key)
         caller = live.caller = check_caller(known, pinned, live.started_ms // 1000)
     if caller.networks is not None:
-        check_address(caller, _address_of(live))
+        check_address(caller, address_of(relay.config, live.scope, live.headers))
     if snapshot.options.log_client_ip:
-        live.client_ip = str(_address_of(live) or "")
+        live.client_ip = str(address_of(relay.config, live.scope, live.headers) or "")
     if live.mode == UNSERVED:
         raise Refused(501, "api_not_implemented", "API not implemented")
     bytes_max = relay.config.max_request_body_mb << 20
@@ -175,57 +188,70 @@ async def carry_out(live: LiveCall) -> None:
     if not live.group:
         snapshot = await settle_group(live, snapshot, pinned)
     live.stream = wanted.stream
-    limits = live.limits = limits_for(snapshot.options, live.group)
+    live.limits = limits_for(snapshot.options, live.group)
     if live.place.free:
-        if limits is not None:
-            await take_turn(live, limits)
+        if live.limits is not None:
+            await take_turn(live, live.limits)
         await live.answer_with(200, "application/json", answer_count(live.place, wanted.model, body))
-        return
+        return None
+    return snapshot, pinned
+
+
+async def try_channels(
+    live: LiveCall,
+    snapshot: EdgeSnapshot,
+    pinned: int | None,
+    *,
+    first: RoutedChannel | None = None,
+    under_way: Awaitable[None] | None = None,
+) -> None:
+    """One attempt after another, until the client is answered. Raises as `carry_out`.
+
+    Args:
+        first: the channel of the first attempt, where it was chosen already.
+        under_way: the rest of the first attempt, where that has begun: `channel`, `begun` and `tried` tell of it.
+    """
+    relay = live.relay
     attempts_max = 1 + snapshot.options.retry_times
     last: neutral.UpstreamError | None = None
     wait_s = 0  # as the last upstream asks for
     attempt = 0
-    again: RoutedChannel | None = None
+    again = first
     while True:
         attempt += 1
-        channel = again or live.choose(snapshot, pinned, attempt)
-        again = None
-        if channel is None and attempt == 1:
-            newer = await relay.snapshots.newer(snapshot)
-            if newer is not None:
-                snapshot = newer
-                channel = live.choose(snapshot, pinned, attempt)
-        if channel is None:
-            if limits is not None and not live.turn_taken:
-                await take_turn(live, limits)
-            break
-        live.channel = channel
-        if not live.held:
-            await live.hold(snapshot)
-            relay.open.calls[live.request_id] = live
-        live.tried.append(channel.id)
-        begun = live.begun = relay.health.begin(channel, wanted.model)
-        if snapshot.options.hedge_after_ms and pinned is None and is_eligible(live, snapshot.options):
-            relay.budget.earn(snapshot.options.hedge_percent)
-            live.may_hedge = True
+        if under_way is None:
+            channel = again or live.choose(snapshot, pinned, attempt)
+            again = None
+            if channel is None and attempt == 1:
+                newer = await relay.snapshots.newer(snapshot)
+                if newer is not None:
+                    snapshot = newer
+                    channel = live.choose(snapshot, pinned, attempt)
+            if channel is None:
+                if live.limits is not None and not live.turn_taken:
+                    await take_turn(live, live.limits)
+                break
+            live.channel = channel
+            if not live.held:
+                await live.hold(snapshot)
+                relay.open.calls[live.request_id] = live
+            live.tried.append(channel.id)
+            live.begun = relay.health.begin(channel, live.wanted.model)
+            if (
+                snapshot.options.hedge_after_ms
+                and pinned is None
+                and is_eligible(live.mode, live.wanted.model, snapshot.options)
+            ):
+                relay.budget.earn(snapshot.options.hedge_percent)
+                live.may_hedge = True
+        begun, channel = live.begun, live.channel
         try:
-            await live.attempt(snapshot)
-            relay.meters.attempt(live.channel.id, "ok")
-            gone, first_ms = live.gone or live.ended_by is not None, live.started_ms + live.first_byte_ms
-            relay.health.succeeded(live.begun, live.request_id, first_ms, stream=live.stream, gone=gone)
+            await (under_way or live.attempt(snapshot))
+            live.tell_success()
             return
         except AttemptFailed as failed:
             last, wait_s = failed.error, math.ceil(failed.failure.retry_after_s)
-            gone = live.gone or live.ended_by is not None
-            failed.failure = relay.health.failed(
-                live.begun, failed.failure, last, snapshot.options, request_id=live.request_id, gone=gone
-            )
-            relay.meters.failed(live.channel.id, failed.failure.status, last, gone=live.gone)
-            if failed.failure.status:  # where no answer came, the attempt has said so
-                log.info(
-                    "attempt_failed", request_id=live.request_id, channel=live.channel.id, model=wanted.model, attempt=attempt,
-                    status=failed.failure.status, code=last.code, reason=last.message[:REASON_CHARS_MAX],
-                )  # fmt: skip
+            _tell_failure(live, failed, snapshot, attempt)
             if live.gone:
                 raise Refused(499, "client_gone", "The client left before it was answered.") from None
             if live.ended_by is not None:
@@ -254,10 +280,30 @@ async def carry_out(live: LiveCall) -> None:
                 live.tried.pop()
                 await asyncio.sleep(decision.delay_ms / 1000)
         finally:
+            under_way = None
             relay.health.left(begun)
     if last is None:
-        raise no_channel(live.group, wanted.model)
+        raise no_channel(live.group, live.wanted.model)
     await live.fail(last, wait_s)
+
+
+def _tell_failure(live: LiveCall, failed: AttemptFailed, snapshot: EdgeSnapshot, attempt: int) -> None:
+    """To health, meters and log; `failed` learns whether the account is dead."""
+    relay, last = live.relay, failed.error
+    failed.failure = relay.health.failed(
+        live.begun,
+        failed.failure,
+        last,
+        snapshot.options,
+        request_id=live.request_id,
+        gone=live.gone or live.ended_by is not None,
+    )
+    relay.meters.failed(live.channel.id, failed.failure.status, last, gone=live.gone)
+    if failed.failure.status:  # where no answer came, the attempt has said so
+        log.info(
+            "attempt_failed", request_id=live.request_id, channel=live.channel.id, model=live.wanted.model, attempt=attempt,
+            status=failed.failure.status, code=last.code, reason=last.message[:REASON_CHARS_MAX],
+        )  # fmt: skip
 
 
 def _key_headers(live: LiveCall) -> dict[str, str]:
@@ -271,9 +317,9 @@ def _query_key(live: LiveCall) -> str:
     return parse_qs(query.decode("latin-1")).get("key", [""])[0] if b"key=" in query else ""
 
 
-def _address_of(live: LiveCall) -> Address | None:
-    config, headers = live.relay.config, live.headers
-    peer = live.scope.get("client")
+def address_of(config: Config, scope: dict[str, Any], headers: Mapping[bytes, bytes]) -> Address | None:
+    """The client's, see `find_client`."""
+    peer = scope.get("client")
     named = headers.get(config.client_ip_header.lower().encode(), b"") if config.client_ip_header else b""
     forwarded = headers.get(b"x-forwarded-for", b"").decode("latin-1")
     return find_client(peer[0] if peer else "", forwarded, config.trusted_proxies, named.decode("latin-1"))

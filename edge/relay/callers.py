@@ -42,6 +42,11 @@ class Caller(Struct, frozen=True):
     role: int
 
 
+def digest_key(key: str) -> bytes:
+    """What callers are kept by, in place of their keys."""
+    return hashlib.blake2b(key.encode(), digest_size=16).digest()
+
+
 class _Held(Struct):
     caller: Caller | None  # None: there is no such token
     seen_s: float  # when SQL was asked, in the loop's time
@@ -64,16 +69,16 @@ class Callers:
         """Somebody was edited: everybody is looked up again with his next call, many in one query."""
         self._edited_s = self._loop.time()
 
-    def at_hand(self, key: str) -> Caller | None:
-        """Who is known and was seen lately, as nearly everybody is; None: `find`."""
-        held = self._held.get(hashlib.blake2b(key.encode(), digest_size=16).digest())
+    def at_hand(self, digest: bytes) -> Caller | None:
+        """Who is known and was seen lately, as nearly everybody is; None: `find`. `digest`: see `digest_key`."""
+        held = self._held.get(digest)
         if held is not None and held.fresh_until_s > self._loop.time() and held.held_s >= self._edited_s:
             return held.caller
         return None
 
     async def find(self, key: str) -> Caller | None:
         """Raises DatabaseAway. Keys themselves are not kept."""
-        digest = hashlib.blake2b(key.encode(), digest_size=16).digest()
+        digest = digest_key(key)
         held = self._held.get(digest)
         now_s = self._loop.time()
         if held is not None and held.fresh_until_s > now_s and held.held_s >= self._edited_s:
@@ -118,7 +123,7 @@ class Callers:
         self._query = None
 
     def _hold(self, key: str, held: "_Held") -> None:
-        digest = hashlib.blake2b(key.encode(), digest_size=16).digest()
+        digest = digest_key(key)
         self._held[digest] = held
         self._held.move_to_end(digest)
         if len(self._held) > CALLERS_MAX:

@@ -48,11 +48,10 @@ class Budget:
         return True
 
 
-def is_eligible(live: "LiveCall", options: Options) -> bool:
+def is_eligible(mode: str, model: str, options: Options) -> bool:
     """`HedgeModels`: exact names, and prefixes that end in *."""
-    if live.mode not in TALKS:
+    if mode not in TALKS:
         return False
-    model = live.wanted.model
     return any(name == model or (name.endswith("*") and model.startswith(name[:-1])) for name in options.hedge_models)
 
 

@@ -63,7 +63,15 @@ class LiveCall:
         "turn", "turn_taken", "unheld", "wanted", "writer",
     )  # fmt: skip
 
-    def __init__(self, relay: "Relay", scope: dict[str, Any], receive: Receive, send: Send, place: Place) -> None:
+    def __init__(
+        self,
+        relay: "Relay",
+        scope: dict[str, Any],
+        receive: Receive,
+        send: Send,
+        place: Place,
+        headers: dict[bytes, bytes],
+    ) -> None:
         self.relay, self.scope, self.receive, self.send = relay, scope, receive, send
         extensions = scope.get("extensions")
         self.exchange: Exchange | None = extensions.get(EXCHANGE) if extensions else None  # None: not by our own door
@@ -71,7 +79,7 @@ class LiveCall:
         now_ns = time.time_ns()
         self.request_id = new_request_id(now_ns)
         self.started_ms = now_ns // 1_000_000
-        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        self.headers = headers
         self.body_read = False
         self.head_sent = False
         self.status = 0  # that the client got; 0: it left before
@@ -146,6 +154,12 @@ class LiveCall:
         else:
             await relay_opened(self, await open_attempt(self, snapshot))
 
+    def tell_success(self) -> None:
+        """Of the attempt at hand, once the client has its answer."""
+        self.relay.meters.attempt(self.channel.id, "ok")
+        gone, first_ms = self.gone or self.ended_by is not None, self.started_ms + self.first_byte_ms
+        self.relay.health.succeeded(self.begun, self.request_id, first_ms, stream=self.stream, gone=gone)
+
     def estimate(self, completion_tokens: int) -> TokenUsage:
         media_tokens = media_rule(self.relay.config, self.wanted.model, stream=self.stream)
         prompt = count_prompt(self.place, self.wanted, self.body, media_tokens=media_tokens)
@@ -159,19 +173,19 @@ class LiveCall:
 
     def answer_at_once(self, status: int, content_type: str, body: bytes) -> bool:
         """A whole answer in one write, as nearly all plain ones leave; False: it needs `answer_with`."""
-        if self.exchange is None or self.tells_more:
-            return False
+        relay = self.relay
+        if (
+            self.exchange is None
+            or self.turn is not None
+            or relay.draining
+            or relay.snapshots.current.options.pass_upstream_headers
+        ):
+            return False  # it has headers that most answers do not have
         self.head_sent = self.body_ended = True
         self.status = status
         name = self.request_id.encode()
         self.exchange.answer(status, _FIELDS % (content_type.encode("latin-1"), name, name), body)
         return True
-
-    @property
-    def tells_more(self) -> bool:
-        """Headers that most answers do not have."""
-        relay = self.relay
-        return relay.draining or self.turn is not None or relay.snapshots.current.options.pass_upstream_headers
 
     async def end(self, data: bytes = b"") -> None:
         """The last bytes."""
@@ -259,8 +273,9 @@ class LiveCall:
 
     async def settle(self, usage: TokenUsage, status: int, *, cut: bool = False, error: str = "") -> None:
         spending = begin_spending(self, usage.total_tokens) if self.turn is not None else None
+        record = self.record(usage, status, cut=cut, error=error)
         allowance, self.allowance = self.allowance, None  # it is charged once, whatever comes
-        await self.relay.settling.settle(self.record(usage, status, cut=cut, error=error), allowance, self.amount)
+        await self.relay.settling.settle(record, allowance, self.amount)
         self.held = False
         if spending is not None:
             await spending
@@ -374,13 +389,17 @@ class LiveCall:
             route=self.scope["path"], status=self.status, ms=int(took_s * 1000),
         )  # fmt: skip
 
-    async def finish(self) -> None:
-        """No hold outlives its call: what the client saw is charged, an unanswered call gives its hold back."""
+    def close(self) -> None:
+        """It is over: counted, and nobody looks after it any more."""
         self.relay.open.remove(self)
         took_s = time.time() - self.started_ms / 1000
         self.relay.meters.ended(self.dialect, self.mode, self.status, self.stream, took_s, self.first_byte_ms)
         if self.status >= 500:
             self._log_failure(took_s)
+
+    async def finish(self) -> None:
+        """No hold outlives its call: what the client saw is charged, an unanswered call gives its hold back."""
+        self.close()
         if self.unheld:
             self.relay.settling.leave()
         if self.turn_taken and not 200 <= self.status < 400:

@@ -15,6 +15,7 @@ from schema.dialects.errors import DialectError
 MAX_TOKENS_MAX = 1_073_741_823  # a greater limit is a mistake
 TALKS = frozenset({"chat", "completion", "responses"})  # modes with an answer of tokens
 _FORMS = frozenset({"transcription", "translation", "image_edit", "image_variation"})
+_FACTUAL = frozenset({"image", "speech", "rerank", "moderation"})  # whose price or form depends on more
 _DEFAULT_MODELS = {"moderation": "text-moderation-stable", "image": "dall-e", "speech": "tts-1"}
 
 
@@ -75,13 +76,13 @@ def read_wanted(place: Place, body: bytes, headers: Mapping[bytes, bytes]) -> Wa
         wanted = Wanted(
             place.path_model or held.model or _DEFAULT_MODELS.get(place.mode, ""),
             bool(held.stream) if place.stream is None else place.stream,
-            _limit(held),
+            _limit(held) if held.max_tokens or held.max_completion_tokens or held.max_output_tokens else 0,
             bool(held.stream_options and held.stream_options.get("include_usage")),
             None,
             None,
             "",
             held.group or "",
-            _conversation(held),
+            _conversation(held) if held.prompt_cache_key or held.user or held.metadata else "",
             not held.stream and held.stream_options is UNSET and held.group is UNSET,
         )  # by position: each name would cost 0.1 us
         if place.dialect == "gemini":
@@ -93,7 +94,7 @@ def read_wanted(place: Place, body: bytes, headers: Mapping[bytes, bytes]) -> Wa
         raise Refused(400, "invalid_request", "The request body is not valid JSON.") from None
     if not wanted.model:
         raise Refused(400, "invalid_request", "model is required")
-    return _with_facts(place, body, wanted)
+    return _with_facts(place, body, wanted) if place.mode in _FACTUAL else wanted
 
 
 def without_group(body: bytes) -> bytes:
@@ -112,8 +113,6 @@ def _conversation(held: _Json) -> str:
 
 
 def _limit(held: _Json) -> int:
-    if not (held.max_tokens or held.max_completion_tokens or held.max_output_tokens):
-        return 0
     limits = (held.max_tokens or 0, held.max_completion_tokens or 0, held.max_output_tokens or 0)
     limit = max(limits)
     if limit > MAX_TOKENS_MAX or min(limits) < 0:

@@ -54,15 +54,15 @@ class _Limits:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._timer: asyncio.TimerHandle | None = None
-        self._waiting: dict[_Connection, tuple[float, float, str]] = {}  # deadline in the loop's time, limit, phase
+        self._waiting: dict[Connection, tuple[float, float, str]] = {}  # deadline in the loop's time, limit, phase
 
-    def watch(self, connection: "_Connection", limit_s: float, phase: str) -> None:
+    def watch(self, connection: "Connection", limit_s: float, phase: str) -> None:
         """From now on; a later call for the same connection takes the place of the earlier one."""
         self._waiting[connection] = (self._loop.time() + limit_s, limit_s, phase)
         if self._timer is None:
             self._timer = self._loop.call_later(LIMITS_TICK_S, self._look)
 
-    def forget(self, connection: "_Connection") -> None:
+    def forget(self, connection: "Connection") -> None:
         """It is idle or gone."""
         self._waiting.pop(connection, None)
 
@@ -75,13 +75,13 @@ class _Limits:
         self._timer = self._loop.call_later(LIMITS_TICK_S, self._look) if self._waiting else None
 
 
-class _Connection(asyncio.Protocol):
+class Connection(asyncio.Protocol):
     """One socket and the answer that is being read from it."""
 
     __slots__ = (
-        "_buffered", "_chunks", "_limits", "_loop", "_parser", "_paused", "_waiter",
-        "closed", "complete", "error", "headers", "idle_since", "keep_alive", "on_body", "origin", "sink", "sink_error", "status",
-        "transport", "used",
+        "_buffered", "_chunks", "_expecting", "_limits", "_loop", "_parser", "_paused", "_waiter",
+        "closed", "complete", "error", "headers", "idle_since", "keep_alive", "listener", "on_body", "origin", "sink", "sink_error",
+        "status", "transport", "used",
     )  # fmt: skip
 
     def __init__(self, loop: asyncio.AbstractEventLoop, limits: _Limits, origin: Origin) -> None:
@@ -91,17 +91,16 @@ class _Connection(asyncio.Protocol):
         self.closed = False
         self.used = False  # has carried a request before: its next failure may only mean that it had gone stale
         self.idle_since = 0.0
-        self._parser: Any = None
-        self._waiter: asyncio.Future[None] | None = None
-        self._paused = False
-        self._reset()
-
-    def _reset(self) -> None:
-        self.status = 0
-        self.headers: list[tuple[bytes, bytes]] = []
         self._chunks: list[bytes] = []
         self.on_body = self._chunks.append  # the parser calls it for every chunk: no Python in between
+        self._parser: Any = httptools.HttpResponseParser(self)  # one for all answers that come one after the other
+        self._expecting = False  # an answer
+        self._waiter: asyncio.Future[None] | None = None
+        self.listener: Callable[[], None] | None = None  # called in place of a task that waits; it must not raise
+        self._paused = False
         self._buffered = 0
+        self.status = 0
+        self.headers: list[tuple[bytes, bytes]] = []
         self.complete = False
         self.keep_alive = False
         self.error: UpstreamBroken | None = None
@@ -113,7 +112,7 @@ class _Connection(asyncio.Protocol):
         self.transport = transport
 
     def data_received(self, data: bytes) -> None:
-        if self._parser is None:  # bytes that nobody asked for
+        if not self._expecting:  # bytes that nobody asked for
             self.transport.close()
             return
         self._buffered += len(data)
@@ -140,20 +139,21 @@ class _Connection(asyncio.Protocol):
         self._wake()
 
     def eof_received(self) -> None:
-        if self._parser is not None and self.status and not self.complete and self._until_close():
+        if self._expecting and self.status and not self.complete and self._until_close():
             self.complete = True
             self._wake()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.closed = True
         self._limits.forget(self)
-        if self._parser is not None and not self.complete:
+        if self._expecting and not self.complete:
             if self.status and self._until_close() and exc is None:
                 self.complete = True
             elif self.error is None:
                 self.error = UpstreamBroken(
                     "the upstream closed the connection", connected=True, answered=bool(self.status)
                 )
+        self._parser = None  # each has the other
         self._wake()
 
     def _until_close(self) -> bool:
@@ -169,6 +169,8 @@ class _Connection(asyncio.Protocol):
             self._waiter = None
             if not waiter.done():
                 waiter.set_result(None)
+        elif self.listener is not None:
+            self.listener()
 
     # --- parser side (httptools calls these)
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -188,9 +190,14 @@ class _Connection(asyncio.Protocol):
         self.keep_alive = self._parser.should_keep_alive()
 
     # --- caller side
-    def send(self, head: bytes, body: bytes) -> None:
-        self._reset()
-        self._parser = httptools.HttpResponseParser(self)
+    def send(self, head: bytes, body: bytes, listener: Callable[[], None] | None = None) -> None:
+        self.status = self._buffered = 0
+        self.headers = []
+        self._chunks.clear()
+        self.complete = self.keep_alive = False
+        self._expecting = True
+        self.error = self.sink = self.sink_error = None
+        self.listener = listener
         if len(body) < 65536:
             self.transport.write(head + body)
         else:
@@ -206,7 +213,7 @@ class _Connection(asyncio.Protocol):
 
     def expire(self, phase: str, limit_s: float) -> None:
         """Nothing came in time: whoever waits learns it."""
-        if self._waiter is not None and not self._waiter.done():
+        if self.listener is not None or (self._waiter is not None and not self._waiter.done()):
             self.error = UpstreamSilent(phase, limit_s)
             self._wake()
 
@@ -217,6 +224,18 @@ class _Connection(asyncio.Protocol):
         if self.closed:
             raise UpstreamBroken("the upstream closed the connection", connected=True)
         return self._next(timeout_s, "first_byte")
+
+    def whole_body(self) -> bytes:
+        """What has arrived, without taking it."""
+        chunks = self._chunks
+        if len(chunks) != 1:
+            chunks[:] = [b"".join(chunks)]
+        return chunks[0]
+
+    @property
+    def full(self) -> bool:
+        """So much has arrived that nothing more is read from the socket until some of it is taken."""
+        return self._paused
 
     async def read_some(self, timeout_s: float) -> bytes:
         """All body bytes that have arrived, at least one; b"" at the end. Raises UpstreamBroken."""
@@ -263,7 +282,7 @@ class Answer:
 
     __slots__ = ("_client", "_connection", "headers", "status")
 
-    def __init__(self, client: "Http1Client", connection: _Connection) -> None:
+    def __init__(self, client: "Http1Client", connection: Connection) -> None:
         self._client = client
         self._connection = connection
         self.status = connection.status
@@ -271,10 +290,7 @@ class Answer:
 
     def header(self, name: bytes) -> bytes:
         """The first value of a header (lower-case name), b"" when absent."""
-        for key, value in self.headers:
-            if key == name:
-                return value
-        return b""
+        return find_header(self.headers, name)
 
     def take_whole(self) -> bytes | None:
         """The body, when all of it has arrived and none was read, as with nearly every plain answer; None: read it."""
@@ -321,11 +337,14 @@ class Answer:
 
     def close(self) -> None:
         """Back to the pool when the answer was read to its end, else the socket is cut (the upstream stops working)."""
-        connection = self._connection
-        if connection.complete and not connection._chunks and connection.keep_alive and not connection.closed:
-            self._client.keep(connection)
-        elif connection.transport is not None:
-            connection.transport.abort()
+        self._client.give_back(self._connection)
+
+
+def find_header(headers: list[tuple[bytes, bytes]], name: bytes) -> bytes:
+    for key, value in headers:
+        if key == name:
+            return value
+    return b""
 
 
 class Http1Client:
@@ -334,7 +353,7 @@ class Http1Client:
     def __init__(self, *, tls: ssl.SSLContext | None = None) -> None:
         self._loop = asyncio.get_running_loop()
         self._limits = _Limits(self._loop)
-        self._idle: dict[Origin, deque[_Connection]] = {}
+        self._idle: dict[Origin, deque[Connection]] = {}
         self._tls = tls
 
     def _tls_context(self) -> ssl.SSLContext:
@@ -343,7 +362,12 @@ class Http1Client:
             self._tls.set_alpn_protocols(["http/1.1"])
         return self._tls
 
-    def keep(self, connection: _Connection) -> None:
+    def give_back(self, connection: Connection) -> None:
+        """See `Answer.close`."""
+        if not connection.complete or connection._chunks or not connection.keep_alive or connection.closed:
+            if connection.transport is not None:
+                connection.transport.abort()
+            return
         self._limits.forget(connection)
         idle = self._idle.get(connection.origin)
         if idle is None:
@@ -351,12 +375,14 @@ class Http1Client:
         if len(idle) >= IDLE_CONNECTIONS_MAX:
             connection.transport.close()
             return
-        connection._parser = None
+        connection._expecting = False
+        connection.listener = None
         connection.used = True
         connection.idle_since = self._loop.time()
         idle.append(connection)
 
-    def _take(self, origin: Origin) -> _Connection | None:
+    def take_idle(self, origin: Origin) -> Connection | None:
+        """A connection that may serve at once; None: `request` opens one."""
         idle = self._idle.get(origin)
         if not idle:
             return None
@@ -371,11 +397,11 @@ class Http1Client:
             return connection
         return None
 
-    async def _connect(self, origin: Origin, timeout_s: float) -> _Connection:
+    async def _connect(self, origin: Origin, timeout_s: float) -> Connection:
         try:
             async with asyncio.timeout(timeout_s):
                 _, connection = await self._loop.create_connection(
-                    lambda: _Connection(self._loop, self._limits, origin),
+                    lambda: Connection(self._loop, self._limits, origin),
                     origin.host,
                     origin.port,
                     ssl=self._tls_context() if origin.tls else None,
@@ -395,24 +421,27 @@ class Http1Client:
         *,
         connect_timeout_s: float = CONNECT_TIMEOUT_S,
         first_byte_timeout_s: float = 0,
+        sent_on: Connection | None = None,
     ) -> Answer:
         """Send one request (`head` ends in a blank line) and wait for the status and headers.
 
         A pooled connection that the upstream had closed meanwhile is replaced once, silently: nothing was answered on it.
+        `sent_on`: where the request has been sent already, see `send`; whatever came since is looked at.
         Raises UpstreamBroken or UpstreamSilent. Cancelling cuts the connection.
         """
-        connection = self._take(origin)
+        connection = sent_on or self.take_idle(origin)
         while True:
             if connection is None:
                 connection = await self._connect(origin, connect_timeout_s)
-            connection.send(head, body)
+            if connection is not sent_on:
+                connection.send(head, body)
             try:
                 while not connection.status:
                     await connection.next_of_head(first_byte_timeout_s)
             except UpstreamBroken as exc:
                 connection.transport.abort()
                 if connection.used and not exc.answered and not isinstance(exc, UpstreamSilent):
-                    connection = None
+                    connection = sent_on = None
                     self.forget(origin)
                     continue
                 raise
@@ -420,6 +449,31 @@ class Http1Client:
                 connection.transport.abort()
                 raise
             return Answer(self, connection)
+
+    def send(
+        self,
+        connection: Connection,
+        head: bytes,
+        body: bytes,
+        first_byte_timeout_s: float,
+        listener: Callable[[], None],
+    ) -> None:
+        """Send one request on an idle connection; `listener` is called whenever something has happened, an error included."""
+        connection.send(head, body, listener)
+        if first_byte_timeout_s > 0:
+            self._limits.watch(connection, first_byte_timeout_s, "first_byte")
+
+    def take_answer(self, connection: Connection) -> None:
+        """The whole body was seen: the connection may serve another call."""
+        connection._chunks.clear()
+        self.give_back(connection)
+
+    def watch(self, connection: Connection, timeout_s: float) -> None:
+        """Limit the time until more of the body comes; 0: no limit."""
+        if timeout_s > 0:
+            self._limits.watch(connection, timeout_s, "stream")
+        else:
+            self._limits.forget(connection)
 
     def forget(self, origin: Origin) -> None:
         """Close the idle connections of an origin: one was found stale, the others are likely to be as well."""

@@ -206,6 +206,34 @@ class HotLedger:
             return Reserved(Quota(value))
         return _refusal(code, value)
 
+    def reserve_soon(
+        self,
+        on_answer: OnAnswer,
+        *,
+        request_id: str,
+        user_id: int,
+        token_id: int | None,
+        amount: int,
+        deadline_ms: int,
+    ) -> None:
+        """As `reserve`, for who waits by a callback: whether the hold stands, or what Redis raises. Why it does not, `reserve`
+        tells. It must not raise."""
+        account = user_id, token_id or 0
+        hold = _Hold(request_id, amount, deadline_ms, "")
+        self._holds.put(account, hold, partial(self._reserved, account, amount, on_answer))
+
+    def _reserved(self, account: Account, amount: int, on_answer: OnAnswer, answer: Any) -> None:
+        if isinstance(answer, BaseException):
+            on_answer(answer)
+            return
+        old, code, _ = answer
+        if code == 0:
+            if old:
+                self._refresh(account[0], account[1] or None)
+            if self._allowances is not None:
+                self._allowances.noted(account, amount)
+        on_answer(code == 0)
+
     async def _call_in(self, account: Account) -> bool:
         """Before a call is refused: is quota of the account set aside, here or by another process? True: ask again."""
         if self._allowances is None:

@@ -27,7 +27,7 @@ from schema.dialects.thinking_to_content import ThinkingToContent, turn_answer
 from schema.usage import TokenUsage
 
 _JSON = "application/json"
-_chat_meter = ChatMeter()
+usage_of_passed = ChatMeter().usage_of_good_answer  # of a chat answer that is passed on as it came; None: look closer
 
 
 class ClientAnswer(Struct, frozen=True):
@@ -135,7 +135,7 @@ def _untouched(call: Call, sent: Outgoing, body: bytes, content_type: str) -> Cl
         text = audio.text_of_transcription(body) if call.mode in ("transcription", "translation") else ""
         return ClientAnswer(body, content_type, text=text)
     if sent.wire == "openai" and call.mode == "chat":  # most calls
-        usage = _chat_meter.usage_of_good_answer(body)
+        usage = usage_of_passed(body)
         if usage is not None:
             return ClientAnswer(body, content_type, usage)
     error = in_band_error(body)
