@@ -23,6 +23,7 @@ HEAD_BYTES_MAX = 64 * 1024  # request line and headers
 HEADERS_MAX = 256
 PIPELINE_MAX = 16  # requests waiting behind the one that is being answered
 LESSONS_MAX = 4  # heads in a row that were not like the one before; then we stop looking at them
+DEFERRED_BYTES_MAX = 128 * 1024  # of a body that is waited for without telling the application
 LINGER_BYTES_MAX = 16 * 1024 * 1024  # of a body that comes after its answer
 _ASGI = {"version": "3.0", "spec_version": "2.3"}
 _REFUSALS = {
@@ -36,7 +37,7 @@ class Connection(asyncio.Protocol):
     """Created by the door for each accepted socket."""
 
     __slots__ = (
-        "_body_left", "_client", "_door", "_expects", "_head_bytes", "_headers", "_headers_bytes", "_in_head",
+        "_body_left", "_client", "_deferred", "_deferred_parts", "_door", "_expects", "_head_bytes", "_headers", "_headers_bytes", "_in_head",
         "_known", "_lesson", "_lessons_left", "_linger_bytes", "_parser", "_paused", "_queue", "_receiving",
         "_splice", "_transport", "_upgrade", "_url", "_writable", "closing", "current", "lingering", "loop",
         "since_s", "write_paused",
@@ -59,6 +60,10 @@ class Connection(asyncio.Protocol):
         self._lesson = b""  # what the parser reads now, where it begins with a head
         self._lessons_left = LESSONS_MAX
         self._body_left = 0  # bytes of the body that followed a known head, still to come: not the parser's business
+        self._deferred: tuple[KnownHead, bytes] | None = (
+            None  # a request with its body's length, until the body is whole
+        )
+        self._deferred_parts: list[bytes] = []
         self._expects = False  # the client waits for 100 Continue
         self._paused = False
         self._writable: asyncio.Future[None] | None = None
@@ -71,7 +76,18 @@ class Connection(asyncio.Protocol):
     @property
     def idle(self) -> bool:
         """Between two requests."""
-        return self.current is None and not self._in_head and self._splice is None and not self.lingering
+        return (
+            self.current is None
+            and not self._in_head
+            and self._splice is None
+            and not self.lingering
+            and self._deferred is None
+        )
+
+    @property
+    def waits(self) -> bool:
+        """For the rest of a body that the application was not told of."""
+        return self._deferred is not None
 
     @property
     def in_head(self) -> bool:
@@ -137,8 +153,13 @@ class Connection(asyncio.Protocol):
         self.since_s = self._door.now_s
         self._lessons_left = LESSONS_MAX
         express = self._door.express
-        if express is not None and not left and self.current is None and express(known, data[end:], self._begin_known):
-            return b""
+        if express is not None and self.current is None:
+            if not left:
+                if express(known, data[end:], self._begin_known):
+                    return b""
+            elif int(length) <= DEFERRED_BYTES_MAX:  # many clients write head and body apart
+                self._deferred, self._deferred_parts, self._body_left = (known, length), [data[end:]], left
+                return b""
         self._take(Exchange(self, known.scope_with(length), expects=False, keep_alive=True))
         if end < len(data):
             self.on_body(data[end:])
@@ -146,6 +167,22 @@ class Connection(asyncio.Protocol):
         if not left:
             self.on_message_complete()
         return b""
+
+    def stop_waiting(self) -> None:
+        """The rest of a body lets one wait: the application is told of the request, as with any other."""
+        if self._deferred is None:
+            return
+        (known, length), parts = self._deferred, self._deferred_parts
+        self._deferred, self._deferred_parts = None, []
+        body = b"".join(parts)
+        express = self._door.express
+        if not self._body_left and express is not None and express(known, body, self._begin_known):
+            return
+        self._take(Exchange(self, known.scope_with(length), expects=False, keep_alive=True))
+        if body:
+            self.on_body(body)
+        if not self._body_left:
+            self.on_message_complete()
 
     def _begin_known(self, known: KnownHead) -> Exchange:
         """The express application takes it: see `Door`."""
@@ -161,6 +198,11 @@ class Connection(asyncio.Protocol):
         """Of a request whose head was known. Returns what comes after it."""
         part = data[: self._body_left]
         self._body_left -= len(part)
+        if self._deferred is not None:
+            self._deferred_parts.append(part)
+            if not self._body_left:
+                self.stop_waiting()
+            return data[len(part) :]
         self.on_body(part)
         if not self._body_left:
             self.on_message_complete()
@@ -335,6 +377,7 @@ class Connection(asyncio.Protocol):
 
     def close_soon(self) -> None:
         """No further request; at once where none is being answered."""
+        self.stop_waiting()
         self.closing = True
         if self.current is None and self._splice is None:
             self._transport.close()

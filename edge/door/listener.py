@@ -24,6 +24,7 @@ BACKLOG = 4096  # connections that the kernel keeps until we accept them
 CONNECTIONS_MAX = 16_384  # open, per process; more are refused
 IDLE_S_MAX = 75.0  # between two requests; load balancers give up after 60 s
 LINGER_S_MAX = 2.0  # for the rest of a request that was answered before it was whole
+WAIT_S_MAX = 0.5  # for the rest of a body, until the application is told of the request and keeps the time
 TICK_S = 1.0
 EXPRESS_LOOK_S = 0.05  # while a door that closes waits for answers that no task is about
 
@@ -87,6 +88,8 @@ class Door:
                     or (connection.idle and waited_s > IDLE_S_MAX)
                 ):
                     connection.time_out()
+                elif connection.waits and waited_s > WAIT_S_MAX:
+                    connection.stop_waiting()
 
     def _tell_time(self) -> None:
         self.now_s = self.loop.time()

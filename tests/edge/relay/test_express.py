@@ -221,6 +221,16 @@ async def test_plain_calls_take_it_and_are_billed_and_answered_as_others(system:
     await settled(system, before, 9 * PRICE)
 
 
+async def test_clients_that_write_head_and_body_apart_take_it_too(system: System):
+    before, count = await system.balance(), await expressed(system)
+    async with system.client() as http:
+        for _ in range(5):
+            answer = await http.post(CHAT, json={"model": "plain", "messages": [{"role": "user", "content": "hello"}]})
+            assert answer.content == ANSWER
+    assert await expressed(system) == count + 4
+    await settled(system, before, 5 * PRICE)
+
+
 async def test_many_at_once(system: System):
     before, count = await system.balance(), await expressed(system)
 
