@@ -56,7 +56,7 @@ async def held(stage: Any) -> Any:
         amounts.append(asked["amount"])
         raise Reached
 
-    hot = SimpleNamespace(reserve=reserve, deadline_ms=lambda seconds: 0)
+    hot = SimpleNamespace(reserve=reserve, deadline_ms=lambda seconds: 0, hold_at_once=lambda *_: None)
     live = SimpleNamespace(
         relay=SimpleNamespace(hot=hot, config=stage.config), caller=SimpleNamespace(user_group="default", user_id=1, token_id=1, limited=False),
         wanted=SimpleNamespace(model="gpt-4o", pictures=None, exact_tokens=10, max_tokens=0), group="default", mode=next(iter(TALKS)),
