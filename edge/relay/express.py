@@ -88,7 +88,12 @@ class Express:
         except Exception as error:
             log.exception("express_not_taken", error=type(error).__name__)
             return False
-        ExpressCall(relay, known, plan.place, plan.headers, begin(known), terms, wanted, body).begin()
+        exchange = begin(known)
+        try:
+            ExpressCall(relay, known, plan.place, plan.headers, exchange, terms, wanted, body).begin()
+        except Exception as error:  # as the door does when the application crashes
+            log.exception("request_crashed", path=known.scope["path"], error=type(error).__name__)
+            exchange.answer(500, b"", b"")
         return True
 
     def _read_head(self, scope: dict[str, Any]) -> Plan | None:

@@ -246,6 +246,20 @@ async def test_a_crash_at_any_point(at_once: bool, point: str, times: int, monke
 
 
 @pytest.mark.asyncio
+async def test_a_call_that_cannot_even_begin_is_answered(at_once: bool, monkeypatch: pytest.MonkeyPatch):
+    bench = Bench(at_once)
+    assert [await bench.ask() for _ in range(2)] == [200, 200]
+
+    def crash(*arguments: Any) -> None:
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(ExpressCall, "__init__", crash)
+    assert await bench.ask() == 500
+    monkeypatch.undo()
+    assert await bench.ask() == 200
+
+
+@pytest.mark.asyncio
 async def test_a_settlement_that_fails_for_no_reason_of_redis_is_an_error(
     at_once: bool, monkeypatch: pytest.MonkeyPatch
 ):
