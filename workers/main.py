@@ -230,6 +230,8 @@ class Process:
     async def _run_jobs(self, queue: str) -> None:
         """Jobs of one queue, and the rarer ones of the schedule. arq ends when Redis is away: start it again."""
         jobs = [job for job in find_jobs() if job.queue == queue]
+        functions = [to_function(job) for job in jobs]
+        functions += [to_function(job, slot=True) for job in jobs if is_frequent(job)]
         crons = [cron for job in jobs if not is_frequent(job) and (cron := to_cron(job)) is not None]
         queue_server = queue_of(self.worker.redis)
         apart = self.worker.config.jobs_redis_url != ""
@@ -238,7 +240,7 @@ class Process:
         while True:
             arq = QueueWorker(
                 look,
-                functions=[to_function(job) for job in jobs],
+                functions=functions,
                 cron_jobs=crons if self._keeps_schedule(queue) else [],
                 redis_pool=queue_server,
                 handle_signals=False,

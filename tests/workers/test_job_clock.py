@@ -19,7 +19,7 @@ from workers.context import OptionStore, Worker
 from workers.jobs import clock as clock_module
 from workers.jobs import find_jobs
 from workers.jobs.clock import OFTEN_S, JobClock, is_frequent
-from workers.jobs.job import Job
+from workers.jobs.job import Job, to_function
 
 SLOT = datetime.now().astimezone()
 
@@ -115,6 +115,11 @@ def test_frequent_jobs_are_tried_once_a_slot():
     assert all(job.max_tries == 1 and job.every_s <= OFTEN_S for job in frequent)
     assert not any(is_frequent(job) for job in find_jobs() if job.daily is not None or not job.every_s)
     assert clock_module.CLAIM_MS >= 1000 * OFTEN_S
+
+
+def test_a_slot_that_an_earlier_version_put_into_the_queue_is_known():
+    job = Job(name="reap", run=None, every_s=5, timeout_s=5)
+    assert to_function(job, slot=True).name == f"cron:{job.name}" != to_function(job).name
 
 
 @pytest.mark.parametrize("every_s", [0, 600])

@@ -51,9 +51,16 @@ class Job(Struct, frozen=True, kw_only=True):
     queue: str = ""  # '': arq's own, or TASKS
 
 
-def to_function(job: Job) -> Function:
-    """For arq: the job can also be enqueued by name ("run now")."""
-    return func(tracked(job), name=job.name, timeout=job.timeout_s, max_tries=job.max_tries, keep_result=0)
+def to_function(job: Job, *, slot: bool = False) -> Function:
+    """For arq: the job can also be enqueued by name ("run now"). `slot`: as a worker of an earlier version enqueued it by its
+    schedule."""
+    return func(
+        tracked(job),
+        name=f"cron:{job.name}" if slot else job.name,
+        timeout=job.timeout_s,
+        max_tries=job.max_tries,
+        keep_result=0,
+    )
 
 
 def to_cron(job: Job) -> CronJob | None:
