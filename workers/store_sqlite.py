@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -16,31 +17,38 @@ from workers.store import Content, CursorMoved, Duplicate, Statements, Store, ma
 Row = tuple[Any, ...]
 
 BUSY_TIMEOUT_MS = 10_000  # how long to wait for the console's write lock
-SHARED_ROWS = (80, 8)  # rows per INSERT where they have most values in common: with one row each, a third dearer
-WHOLE_ROWS = (40, 8)  # where they have not; more do not pay, and old builds take 999 variables
+LINE_ROWS = 80  # rows per INSERT where they have most values in common: with one row each, a third dearer
+SHARED_ROWS = (40, 8, 1)  # where they differ in the account as well; more do not pay
+WHOLE_ROWS = (40, 8, 1)  # where they have nothing in common; old builds take 999 variables
+ACCOUNT = ("user_id", "username", "token_name", "token_id")
 CHECKPOINT_PAGES = 4_000  # 16 MB: most pages change several times before they are copied from the log into the file
 LOOKUP_ROWS = 50  # users per SELECT: one statement, however many there are
 _BALANCES = f"SELECT id, quota, setting FROM users WHERE id IN ({', '.join('?' * LOOKUP_ROWS)})"  # noqa: S608  # constants
 
 
+def insert_rows(table: str, shared: Sequence[str], own: Sequence[str], count: int) -> str:
+    """An INSERT of so many rows; what they share is bound once, before the values of each."""
+    names = ", ".join([f'"{name}"' for name in (*shared, *own)])
+    fixed, first = [f"?{number + 1}" for number in range(len(shared))], len(shared) + 1
+    rows = [
+        ", ".join([*fixed, *[f"?{first + row * len(own) + column}" for column in range(len(own))]])
+        for row in range(count)
+    ]
+    return f"INSERT INTO {table} ({names}) VALUES " + ", ".join([f"({row})" for row in rows])  # noqa: S608  # constants
+
+
 class Insert:
-    """INSERTs into one table, many rows at once; what rows have in common is bound once."""
+    """INSERTs into one table, many rows at once: those of a line where it has many, else those of all lines that differ
+    in the account alone."""
 
     def __init__(self, table: str, shared: Sequence[str], own: Sequence[str]) -> None:
-        names = [f'"{name}"' for name in (*shared, *own)]
-        fixed = [f"?{number}" for number in range(1, len(shared) + 1)]
-        head = f"INSERT INTO {table} ({', '.join(names)}) VALUES "  # noqa: S608  # made of constants
-
-        def rows(count: int, fixed: list[str], columns: int) -> str:
-            first = len(fixed) + 1
-            marks = [
-                [*fixed, *(f"?{first + row * columns + column}" for column in range(columns))] for row in range(count)
-            ]
-            return head + ", ".join(f"({', '.join(row)})" for row in marks)
-
-        self._shared = [(count, rows(count, fixed, len(own))) for count in SHARED_ROWS]
-        self._whole = [(count, rows(count, [], len(names))) for count in WHOLE_ROWS]
-        self._one = rows(1, [], len(names))
+        common = [name for name in shared if name not in ACCOUNT]
+        account = [name for name in shared if name in ACCOUNT]
+        self._common = itemgetter(*[shared.index(name) for name in common])
+        self._account = itemgetter(*[shared.index(name) for name in account])
+        self._line = insert_rows(table, shared, own, LINE_ROWS)
+        self._lines = [(count, insert_rows(table, common, [*account, *own], count)) for count in SHARED_ROWS]
+        self._rows = [(count, insert_rows(table, (), [*shared, *own], count)) for count in WHOLE_ROWS]
 
     def run(self, db: sqlite3.Connection, lines: Iterable[tuple[Row, list[Row]]], rows: list[Row]) -> None:
         """
@@ -48,20 +56,27 @@ class Insert:
             lines: values that rows have in common, and those of their own.
             rows: whole ones.
         """
-        rest = list(rows)
+        left: dict[Row, list[Row]] = {}
         for shared, owns in lines:
             at = 0
-            for count, sql in self._shared:
-                while len(owns) - at >= count:
-                    db.execute(sql, (*shared, *chain.from_iterable(owns[at : at + count])))
-                    at += count
-            rest += [shared + own for own in owns[at:]]
-        at = 0
-        for count, sql in self._whole:
-            while len(rest) - at >= count:
-                db.execute(sql, tuple(chain.from_iterable(rest[at : at + count])))
-                at += count
-        db.executemany(self._one, rest[at:])
+            while len(owns) - at >= LINE_ROWS:
+                db.execute(self._line, (*shared, *chain.from_iterable(owns[at : at + LINE_ROWS])))
+                at += LINE_ROWS
+            if at < len(owns):
+                account = self._account(shared)
+                left.setdefault(self._common(shared), []).extend([account + own for own in owns[at:]])
+        for common, owns in left.items():
+            _insert(db, self._lines, common, owns)
+        _insert(db, self._rows, (), rows)
+
+
+def _insert(db: sqlite3.Connection, statements: list[tuple[int, str]], shared: Row, owns: list[Row]) -> None:
+    """`statements`: for ever fewer rows, the last one for one."""
+    at = 0
+    for count, sql in statements:
+        while len(owns) - at >= count:
+            db.execute(sql, (*shared, *chain.from_iterable(owns[at : at + count])))
+            at += count
 
 
 class SqliteStore(Store):
