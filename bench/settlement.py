@@ -42,8 +42,9 @@ class Speed(NamedTuple):
 
 
 def make_record(number: int, users: int, together: int = 1) -> UsageRecord:
-    """A call by one of the users through one of five channels; `together` calls in a row are by the same user."""
-    user_id = number // together % users + 1
+    """A call by one of the users through one of five channels; `together` calls in a row are alike."""
+    turn = number // together
+    user_id = turn % users + 1
     now_ms = time.time_ns() // 1_000_000
     price = PriceRecord(
         False, Decimal("0.075"), Decimal(4), Decimal(1), Decimal(-1), Decimal("0.5"), Decimal("1.25"), Decimal(20),
@@ -51,10 +52,10 @@ def make_record(number: int, users: int, together: int = 1) -> UsageRecord:
     )  # fmt: skip
     return UsageRecord(
         version=VERSION, request_id=f"{now_ms:x}-{number:012x}-{os.urandom(6).hex()}", user_id=user_id, username=f"user{user_id}",
-        token_id=user_id, token_name=f"token {user_id}", token_limited=True, channel_id=number % 5 + 1,
-        model=MODELS[number % 3], upstream_model=MODELS[number % 3], group="default", dialect="openai", mode="chat",
-        stream=number % 2 == 0, status=200, started_ms=now_ms - 1200, ended_ms=now_ms, first_byte_ms=310,
-        usage=TokenUsage(input_text=1000, output_text=500), price=price, quota=Quota(225), use_channel=[number % 5 + 1],
+        token_id=user_id, token_name=f"token {user_id}", token_limited=True, channel_id=turn % 5 + 1,
+        model=MODELS[turn % 3], upstream_model=MODELS[turn % 3], group="default", dialect="openai", mode="chat",
+        stream=turn % 2 == 0, status=200, started_ms=now_ms - 1200, ended_ms=now_ms, first_byte_ms=310,
+        usage=TokenUsage(input_text=1000, output_text=500), price=price, quota=Quota(225), use_channel=[turn % 5 + 1],
     )  # fmt: skip
 
 

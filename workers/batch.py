@@ -118,7 +118,8 @@ class Line(Struct):
 
 HOURLY_KEY = ("hour", "user_id", "token_id", "channel_id", "model", "group")
 HOURLY_SUMS = tuple(Cell.__struct_fields__)
-LEDGER_SHARED = ("kind", "balance", "user_id", "token_id", "actor", "reason")
+LEDGER_KIND = ("kind", "balance", "actor", "reason")
+LEDGER_SHARED = (*LEDGER_KIND, "user_id", "token_id")
 LEDGER_OWN = ("reference", "delta", "token_delta", "at_ms")
 LEDGER_COLUMNS = LEDGER_SHARED + LEDGER_OWN
 
@@ -220,7 +221,7 @@ def _find_line(lines: dict[tuple[Any, ...], Line], record: Any) -> Line:
         user_id, token_id = record.user_id, record.token_id
         line = lines[key] = Line(
             user_id, record.username, token_id, record.token_limited, record.channel_id, billed_name(record.model),
-            record.group, hour * 3600, texts_of(record), Cell(), [], (CALL, "user", user_id, token_id, "system", ""),
+            record.group, hour * 3600, texts_of(record), Cell(), [], (CALL, "user", "system", "", user_id, token_id),
         )  # fmt: skip
     return line
 
@@ -239,7 +240,7 @@ def _add(batch: Batch, line: Line, record: Any, reason: str, policy: LogPolicy) 
     if record.kind == CALL and not reason:
         line.ledger.append(own)
     else:
-        batch.ledger.append((record.kind, "user", line.user_id, line.token_id, "system", reason, *own))
+        batch.ledger.append((record.kind, "user", "system", reason, line.user_id, line.token_id, *own))
     line.charged += 1
     if ended_ms > line.last_ms:
         line.last_ms = ended_ms

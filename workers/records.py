@@ -170,10 +170,8 @@ def texts_of(record: Any) -> Texts:
     return found
 
 
-LOG_SHARED = (
-    "user_id", "type", "content", "username", "token_name", "model_name", "is_stream", "channel_id", "token_id", "group",
-    "ip", "status_code",
-)  # fmt: skip
+LOG_ROUTE = ("type", "content", "model_name", "is_stream", "channel_id", "group", "ip", "status_code")
+LOG_SHARED = (*LOG_ROUTE, "user_id", "username", "token_name", "token_id")
 LOG_OWN = (
     "created_at", "quota", "prompt_tokens", "completion_tokens", "use_time", "other", "request_id", "elapsed_time",
 )  # fmt: skip
@@ -227,18 +225,18 @@ def log_shared(record: Any, texts: Texts, content: str) -> tuple[Any, ...]:
     """Values of LOG_SHARED: what calls of one account, over one route, at one price mostly have in common."""
     ip = record.ip
     return (
-        record.user_id,
         FAILED if record.error_code else CONSUMED,
         content,
-        texts.username,
-        texts.token_name,
         texts.model,
         record.stream,
         record.channel_id,
-        record.token_id,
         texts.group,
         clean(ip, 64) if ip else "",
         record.status,
+        record.user_id,
+        texts.username,
+        texts.token_name,
+        record.token_id,
     )
 
 

@@ -5,22 +5,19 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
-from operator import itemgetter
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from workers.batch import LEDGER_OWN, LEDGER_SHARED, Batch
-from workers.records import LOG_OWN, LOG_SHARED
+from workers.batch import LEDGER_KIND, LEDGER_OWN, LEDGER_SHARED, Batch
+from workers.records import LOG_OWN, LOG_ROUTE, LOG_SHARED
 from workers.store import Content, CursorMoved, Duplicate, Statements, Store, make_rows
 
 Row = tuple[Any, ...]
 
 BUSY_TIMEOUT_MS = 10_000  # how long to wait for the console's write lock
 LINE_ROWS = 80  # rows per INSERT where they have most values in common: with one row each, a third dearer
-SHARED_ROWS = (40, 8, 1)  # where they differ in the account as well; more do not pay
-WHOLE_ROWS = (40, 8, 1)  # where they have nothing in common; old builds take 999 variables
-ACCOUNT = ("user_id", "username", "token_name", "token_id")
+MANY = (40, 8)  # where they have less in common, or nothing: more do not pay, and old builds take 999 variables
 CHECKPOINT_PAGES = 4_000  # 16 MB: most pages change several times before they are copied from the log into the file
 LOOKUP_ROWS = 50  # users per SELECT: one statement, however many there are
 _BALANCES = f"SELECT id, quota, setting FROM users WHERE id IN ({', '.join('?' * LOOKUP_ROWS)})"  # noqa: S608  # constants
@@ -38,17 +35,20 @@ def insert_rows(table: str, shared: Sequence[str], own: Sequence[str], count: in
 
 
 class Insert:
-    """INSERTs into one table, many rows at once: those of a line where it has many, else those of all lines that differ
-    in the account alone."""
+    """INSERTs into one table, many rows at once: those of a line where it has many, else those of lines that differ in the
+    account alone, else any."""
 
-    def __init__(self, table: str, shared: Sequence[str], own: Sequence[str]) -> None:
-        common = [name for name in shared if name not in ACCOUNT]
-        account = [name for name in shared if name in ACCOUNT]
-        self._common = itemgetter(*[shared.index(name) for name in common])
-        self._account = itemgetter(*[shared.index(name) for name in account])
+    def __init__(self, table: str, common: Sequence[str], shared: Sequence[str], own: Sequence[str]) -> None:
+        """
+        Args:
+            shared: columns that the rows of a line have in common.
+            common: the first of these, which other accounts may have in common with it.
+        """
+        self._commons = len(common)
         self._line = insert_rows(table, shared, own, LINE_ROWS)
-        self._lines = [(count, insert_rows(table, common, [*account, *own], count)) for count in SHARED_ROWS]
-        self._rows = [(count, insert_rows(table, (), [*shared, *own], count)) for count in WHOLE_ROWS]
+        self._lines = [(count, insert_rows(table, common, (*shared, *own)[len(common) :], count)) for count in MANY]
+        self._rows = [(count, insert_rows(table, (), (*shared, *own), count)) for count in MANY]
+        self._one = insert_rows(table, (), (*shared, *own), 1)
 
     def run(self, db: sqlite3.Connection, lines: Iterable[tuple[Row, list[Row]]], rows: list[Row]) -> None:
         """
@@ -56,27 +56,29 @@ class Insert:
             lines: values that rows have in common, and those of their own.
             rows: whole ones.
         """
-        left: dict[Row, list[Row]] = {}
+        alike: dict[Row, list[Row]] = {}  # common values -> the others
+        rest, commons = list(rows), self._commons
         for shared, owns in lines:
             at = 0
             while len(owns) - at >= LINE_ROWS:
                 db.execute(self._line, (*shared, *chain.from_iterable(owns[at : at + LINE_ROWS])))
                 at += LINE_ROWS
             if at < len(owns):
-                account = self._account(shared)
-                left.setdefault(self._common(shared), []).extend([account + own for own in owns[at:]])
-        for common, owns in left.items():
-            _insert(db, self._lines, common, owns)
-        _insert(db, self._rows, (), rows)
+                account = shared[commons:]
+                alike.setdefault(shared[:commons], []).extend([account + own for own in owns[at:]])
+        for common, others in alike.items():
+            rest += [common + other for other in _insert(db, self._lines, common, others)]
+        db.executemany(self._one, _insert(db, self._rows, (), rest))
 
 
-def _insert(db: sqlite3.Connection, statements: list[tuple[int, str]], shared: Row, owns: list[Row]) -> None:
-    """`statements`: for ever fewer rows, the last one for one."""
+def _insert(db: sqlite3.Connection, statements: list[tuple[int, str]], shared: Row, owns: list[Row]) -> list[Row]:
+    """`statements`: for ever fewer rows. Returns those that are too few for any."""
     at = 0
     for count, sql in statements:
         while len(owns) - at >= count:
             db.execute(sql, (*shared, *chain.from_iterable(owns[at : at + count])))
             at += count
+    return owns[at:]
 
 
 class SqliteStore(Store):
@@ -88,8 +90,8 @@ class SqliteStore(Store):
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="settle")
         self._db: sqlite3.Connection | None = None
         self._sql = Statements("sqlite")
-        self._insert_ledger = Insert("mx_ledger_entries", LEDGER_SHARED, LEDGER_OWN)
-        self._insert_log = Insert("logs", LOG_SHARED, LOG_OWN)
+        self._insert_ledger = Insert("mx_ledger_entries", LEDGER_KIND, LEDGER_SHARED, LEDGER_OWN)
+        self._insert_log = Insert("logs", LOG_ROUTE, LOG_SHARED, LOG_OWN)
 
     async def apply(self, batch: Batch) -> None:
         await asyncio.get_running_loop().run_in_executor(self._thread, self._apply, batch)

@@ -85,7 +85,7 @@ def test_a_batch_is_the_sum_of_its_records(given_records: list[UsageRecord]) -> 
     )
     assert Counter(batch.all_ledger()) == Counter(
         (
-            record.kind, "user", record.user_id, record.token_id, "system", "", record.request_id, -record.quota,
+            record.kind, "user", "system", "", record.user_id, record.token_id, record.request_id, -record.quota,
             -record.quota if record.token_id else 0, record.ended_ms,
         )
         for record in charged
@@ -154,7 +154,7 @@ async def test_every_row_is_written_once_and_whole(any_books: Books, calls: tupl
         assert msgspec.json.decode(log.other)["request_id"] == log.request_id
     for row in ledger:
         record = written[row.reference]
-        values = ("settle", "user", record.user_id, 0, "system", "", record.request_id, -record.quota, 0, NOW_MS)
+        values = ("settle", "user", "system", "", record.user_id, 0, record.request_id, -record.quota, 0, NOW_MS)
         assert tuple(getattr(row, name) for name in LEDGER_COLUMNS) == values
     assert {user.id: user.quota for user in await books.all(User)} == {
         user: 100_000 - sum(range(1, calls[user - 1] + 1)) for user in users
