@@ -14,7 +14,7 @@ end
 local known = redis.call('HMGET', KEYS[1], unpack(names))
 local balance, left = tonumber(known[1]), tonumber(known[2])
 local answer, ended, moved = {}, {}, false
-local records, sum, checks = {}, 0, {}
+local records, count, sum, checks = {}, 0, '0', nil
 for i = 5, #ARGV, 4 do
   local id, quota, record, flags = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
   local hold = not ended['h' .. id] and known[(i + 7) / 4]
@@ -39,22 +39,25 @@ for i = 5, #ARGV, 4 do
     end
   end
   if hold and not check then
-    records[#records + 1] = record
-    sum = sum + quota
+    sum = count > 0 and sum + quota or quota -- one alone stays as it came: to write a number costs the server more
+    count = count + 1
+    records[count] = record
   else
+    checks = checks or {}
     checks[#checks + 1] = i
   end
   answer[#answer + 1] = hold and 0 or 1
 end
-if #records == 1 then
+if count == 1 then
   redis.call('XADD', KEYS[2], '*', 'u', user, 't', token, 'q', sum, 'r', records[1])
-elseif #records > 1 then -- a header of msgpack, short up to 15
-  local count = #records
+elseif count > 1 then -- a header of msgpack, short up to 15
   local head = count < 16 and string.char(0x90 + count) or string.char(0xdc, math.floor(count / 256), count % 256)
   redis.call('XADD', KEYS[2], '*', 'u', user, 't', token, 'q', sum, 'p', head .. table.concat(records))
 end
-for _, i in ipairs(checks) do -- behind those that count for sure: of a call that is settled twice the second is in doubt
-  redis.call('XADD', KEYS[2], '*', 'u', user, 't', token, 'q', ARGV[i + 1], 'r', ARGV[i + 2], 'l', '1')
+if checks then
+  for _, i in ipairs(checks) do -- behind those that count for sure: of a call that is settled twice the second is in doubt
+    redis.call('XADD', KEYS[2], '*', 'u', user, 't', token, 'q', ARGV[i + 1], 'r', ARGV[i + 2], 'l', '1')
+  end
 end
 if #ended > 0 then
   redis.call('HDEL', KEYS[1], unpack(ended))
@@ -66,7 +69,7 @@ if moved then
     redis.call('HSET', KEYS[1], 'q', balance)
   end
 end
-if #checks > 0 then
+if checks then
   redis.call('INCR', KEYS[3])
   redis.call('EXPIRE', KEYS[3], ARGV[3])
   redis.call('HDEL', KEYS[1], 'q')
