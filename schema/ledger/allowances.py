@@ -25,6 +25,7 @@ CALLS_AHEAD = 16  # like the one that was missing, for which quota is set aside 
 TICK_S = 0.5  # what is not needed goes back after one or two
 LIFETIME_S = 10  # without a sign of life, then it is reaped; far more than a tick
 EPOCH_LIFETIME_S = 3600  # as for every change of a balance
+_FIELD = b"h" + ALLOWANCE.encode()  # begins its name in a balance
 _GOES_ON, _ENDS, _OPENS = 0, 1, 2  # see allowance.lua
 
 
@@ -35,9 +36,8 @@ class Allowance:
         "account", "asked", "back", "calls", "closed", "free", "held", "least", "name", "opened", "spoken", "target", "unsent",
     )  # fmt: skip
 
-    def __init__(self, account: Account, target: int) -> None:
-        self.account = account
-        self.name = ALLOWANCE + secrets.token_hex(8)
+    def __init__(self, account: Account, name: str, target: int) -> None:
+        self.account, self.name = account, name
         self.free = 0  # quota that no call holds; below 0: calls cost more than they had held
         self.held = 0  # quota that calls hold
         self.calls = 0  # that hold it
@@ -86,6 +86,8 @@ class Allowances:
         self._execute, self._line, self._keys = execute, line, keys
         self._deadline_ms, self._loaded = deadline_ms, loaded
         self._loop = asyncio.get_running_loop()
+        self._prefix = f"{ALLOWANCE}{secrets.token_hex(8)}:"  # of this process
+        self._number = 0
         self._open: dict[Account, Allowance] = {}
         self._ending: set[Allowance] = set()  # closed, and not yet taken away in Redis
         self._asked: dict[Account, int] = {}  # calls that asked Redis since the last tick
@@ -115,7 +117,8 @@ class Allowances:
         """A call holds `amount` in Redis, and could have been held here."""
         count = self._asked[account] = self._asked.get(account, 0) + 1
         if count == OPEN_AFTER and account not in self._open and amount > 0:
-            one = self._open[account] = Allowance(account, CALLS_AHEAD * amount)
+            self._number += 1
+            one = self._open[account] = Allowance(account, f"{self._prefix}{self._number}", CALLS_AHEAD * amount)
             self._speak(one)
         self._tick_later()
 
@@ -153,6 +156,10 @@ class Allowances:
             return False
         await self._charges.ask(one, _Charge())
         return True
+
+    def is_of_others(self, field: bytes) -> bool:
+        """Is this field of a balance what another process has set aside?"""
+        return field.startswith(_FIELD) and not field.startswith(b"h" + self._prefix.encode())
 
     # -- what goes to Redis --------------------------------------------------------------------------------------------
 

@@ -17,7 +17,7 @@ from schema.ledger import scripts
 from schema.ledger.allowances import Allowance, Allowances
 from schema.ledger.connection import Execute, FutureLine, Line, OnAnswer, Part, evaluate
 from schema.ledger.gathering import Account, Gathering, Written, resolve
-from schema.ledger.keys import ALLOWANCE, Keys
+from schema.ledger.keys import Keys
 from schema.ledger.loading import BalanceLoader, Truth
 from schema.quota import Quota
 from schema.usage import UsageRecord, read_record, write_record
@@ -102,7 +102,6 @@ class _End(Struct, frozen=True):
 
 _FORGET, _CHECK = 1, 2
 _SHORT = (1, 2)  # answers of reserve.lua
-_ALLOWANCE_FIELD = b"h" + ALLOWANCE.encode()
 
 
 class HotLedger:
@@ -241,8 +240,8 @@ class HotLedger:
         if await self._allowances.call_in(account):
             return True
         for turn in range(CALL_IN_TRIES):
-            names = await self.execute(b"HKEYS", self.keys.balance(account[0]))
-            if not any(name.startswith(_ALLOWANCE_FIELD) for name in names):
+            fields = await self.execute(b"HKEYS", self.keys.balance(account[0]))
+            if not any(map(self._allowances.is_of_others, fields)):
                 return turn > 0
             await asyncio.sleep(CALL_IN_S)
         return True

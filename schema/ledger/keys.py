@@ -20,9 +20,7 @@ Holds live inside the balance: to reserve is one read and one write, to settle o
 import hashlib
 
 PREFIX = "mx:"
-ALLOWANCE = (
-    "allowance:"  # + a random word, in place of a request id: a hold that an edge shares among calls, see allowances.py
-)
+ALLOWANCE = "allowance:"  # + process:number, in place of a request id: a hold that calls share, see allowances.py
 VERSIONS = "mx:ver"  # hash of version counters: channels, options, models ...
 SIGNAL = "mx:signal"  # pub/sub: "channels", "options", "models", "token:<id>", "user:<id>"
 PARTITIONS = "mx:partitions"  # how many partitions wrote the keys here; processes that disagree do not start

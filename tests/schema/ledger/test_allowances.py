@@ -316,3 +316,16 @@ async def test_whatever_happens_the_hot_balance_is_truth_minus_holds_minus_pendi
         await edge.close()
     assert await set_aside(books) == {}
     assert await books.hot.available(1) in (balance - spent, None)
+
+
+async def test_a_call_is_not_kept_waiting_by_the_calls_of_its_own_edge(books: Books):
+    await books.add_user(1, 10_000)
+    hot = new_edge(books)
+    for one in await make_busy(hot):
+        await one.settle(0)
+    call = Call(hot, "open", 10)
+    assert await call.hold() and call.allowance is not None
+    asked = asyncio.ensure_future(Call(hot, "too dear", 20_000).hold())
+    _, waiting = await asyncio.wait([asked], timeout=0.05)
+    assert not waiting and asked.result() is False
+    assert await call.settle(7) == Settled(late=False)
