@@ -119,10 +119,19 @@ def run_mariadb() -> Iterator[str]:
     with _folder("mx-my-") as folder:
         user = _plain_user(folder)
         data = folder / "data"
-        subprocess.run(
-            [install, "--no-defaults", f"--datadir={data}", "--auth-root-authentication-method=normal", "--skip-test-db"],
-            check=True, capture_output=True, cwd=folder, **user,  # type: ignore[call-overload]
-        )  # fmt: skip
+        command = [
+            install,
+            "--no-defaults",
+            f"--datadir={data}",
+            "--auth-root-authentication-method=normal",
+            "--skip-test-db",
+        ]
+        for tries_left in (1, 0):  # it starts a server of its own, which among many programs does not always come up
+            done = subprocess.run(command, capture_output=True, text=True, cwd=folder, **user)  # type: ignore[call-overload]
+            if not done.returncode:
+                break
+            assert tries_left, f"{install} failed:\n{done.stdout}\n{done.stderr}"
+            shutil.rmtree(data, ignore_errors=True)
         port = free_port()
         command = [
             server, "--no-defaults", f"--datadir={data}", f"--port={port}", f"--socket={folder}/s", "--bind-address=127.0.0.1",
