@@ -69,7 +69,7 @@ class Express:
             if caller is None or (caller.expired_s != -1 and caller.expired_s < time.time()):
                 return False
             wanted = read_wanted(plan.place, body, plan.headers)
-            if not wanted.bare:
+            if wanted.stream or not wanted.bare:
                 return False
             snapshot, terms = relay.snapshots.current, plan.terms
             if (

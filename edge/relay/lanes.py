@@ -86,7 +86,7 @@ class Lanes:
         head = request_head(sent, url, 0)
         assert head.endswith(b"0" + _END), "the length is the last thing that a head says of its body"
         target = provider.target(call, channel.view)
-        unedited = leaves_as_it_came(target) and not provider.changes_chat
+        unedited = leaves_as_it_came(target, stream=call.stream) and not provider.changes_chat
         self._lanes[key] = Lane(
             provider, get_dialect(sent.wire), target, call, sent, origin_of(url), head[: -len(_END) - 1], unedited
         )

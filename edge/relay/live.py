@@ -52,6 +52,9 @@ _FIELDS = b"content-type: %b\r\nx-oneapi-request-id: %b\r\nx-request-id: %b\r\n"
 )  # of an answer that tells no more than all do
 
 
+_OF_STREAMS = b"cache-control: no-cache\r\nx-accel-buffering: no\r\n"
+
+
 class LiveCall:
     """One call; created by the relay, carried out by edge.relay.call."""
 
@@ -171,8 +174,11 @@ class LiveCall:
             await self.head(status, content_type, len(body), retry_after_s)
             await self.end(body)
 
-    def answer_at_once(self, status: int, content_type: str, body: bytes) -> bool:
-        """A whole answer in one write, as nearly all plain ones leave; False: it needs `answer_with`."""
+    def answer_at_once(self, status: int, content_type: str, body: bytes, more_fields: bytes = b"") -> bool:
+        """A whole answer in one write, as nearly all plain ones leave; False: it needs `answer_with`.
+
+        `more_fields`: header lines.
+        """
         relay = self.relay
         if (
             self.exchange is None
@@ -184,7 +190,7 @@ class LiveCall:
         self.head_sent = self.body_ended = True
         self.status = status
         name = self.request_id.encode()
-        self.exchange.answer(status, _FIELDS % (content_type.encode("latin-1"), name, name), body)
+        self.exchange.answer(status, _FIELDS % (content_type.encode("latin-1"), name, name) + more_fields, body)
         return True
 
     async def end(self, data: bytes = b"") -> None:
@@ -194,11 +200,22 @@ class LiveCall:
 
     async def stream_out(self, data: bytes) -> None:
         if not self.head_sent:
-            kind = "application/json" if self.place.json_array else get_dialect(self.dialect).stream_type
-            await self.head(200, kind, None)
+            await self.head(200, self._stream_type, None)
         if data:
             self.last_out_s = time.monotonic()
             await self.send({"type": "http.response.body", "body": data, "more_body": True})
+
+    async def end_stream(self, data: bytes) -> None:
+        """The last bytes of a stream, and its end, in one write; all of it where nothing was sent before."""
+        if not self.head_sent:
+            if self.answer_at_once(200, self._stream_type, data, _OF_STREAMS):
+                return
+            await self.head(200, self._stream_type, None)
+        await self.end(data)
+
+    @property
+    def _stream_type(self) -> str:
+        return "application/json" if self.place.json_array else get_dialect(self.dialect).stream_type
 
     async def keep_pace(self) -> None:
         """Wait while the client does not read."""

@@ -62,6 +62,7 @@ async def pass_stream(live: "LiveCall", answer: UpstreamAnswer) -> None:
     array = ArrayFrames() if live.place.json_array else None
     cut = False
     broken: neutral.UpstreamError | None = None
+    left = b""
 
     def turn(data: bytes) -> bytes:
         out = watch.feed(data)
@@ -72,14 +73,14 @@ async def pass_stream(live: "LiveCall", answer: UpstreamAnswer) -> None:
         return b"".join(map(array.frame, payloads(out))) if out and array is not None else out
 
     try:
-        await _carry(live, answer, turn, lambda: watch.ended)
+        left = await _carry(live, answer, turn, lambda: watch.ended)
     except (UpstreamBroken, StreamTooWild) as error:
         if not live.head_sent:
             raise AttemptFailed(0, 502, "The upstream broke off its answer.") from None
         log.info("stream_cut", request_id=live.request_id, channel=live.channel.id, reason=type(error).__name__)
         cut, broken = True, live.ended_by or (STREAM_TIMEOUT if isinstance(error, UpstreamSilent) else None)
     rest = watch.close() + watch.held
-    if not live.head_sent:
+    if not live.head_sent and not left:
         if not rest:
             raise AttemptFailed(0, 502, "The upstream sent an empty stream.")
         _check_first(live, rest)
@@ -98,14 +99,15 @@ async def pass_stream(live: "LiveCall", answer: UpstreamAnswer) -> None:
         rest = _with_usage(live, rest, usage)
     if array is not None:
         rest = b"".join(map(array.frame, payloads(rest))) + array.close()
-    await live.stream_out(rest)
-    await live.end()
+    await live.end_stream(left + rest)
 
 
 async def _carry(
     live: "LiveCall", answer: UpstreamAnswer, turn: Callable[[bytes], bytes], ended: Callable[[], bool]
-) -> None:
+) -> bytes:
     """Send on what `turn` makes of each read. Raises UpstreamBroken, and what `turn` raises.
+
+    Returns what came in one read with the end, and has not been sent: it leaves with the last event, in one write.
 
     Once a stream flows and its client keeps up, the upstream's socket feeds the client's without a task in between.
     `ended`: the last event was seen; a body that is here whole then needs no look at its end.
@@ -114,14 +116,14 @@ async def _carry(
     write = live.exchange.write_part if live.exchange is not None else None
     while data := await answer.read_some(limit_s):
         out = turn(data)
+        if ended() and answer.ended:
+            return out
         if out:
             await live.stream_out(out)
-        if ended():
-            if answer.ended:
-                return
-        elif write is not None and live.head_sent and isinstance(answer, Answer):
+        if not ended() and write is not None and live.head_sent and isinstance(answer, Answer):
             await answer.pour(partial(_pass_on, live, turn, ended, write), limit_s)
             await live.keep_pace()
+    return b""
 
 
 def _pass_on(
@@ -216,8 +218,7 @@ async def translate_stream(live: "LiveCall", answer: UpstreamAnswer) -> None:
         held += writer.write(neutral.UsageEvent(usage))
     held += writer.error(broken) if broken is not None and not finished else writer.close()
     await live.settle(usage, 200, cut=cut or not finished)
-    await live.stream_out(held)
-    await live.end()
+    await live.end_stream(held)
 
 
 def _open_writer(live: "LiveCall") -> EventWriter:
@@ -256,5 +257,4 @@ async def stream_whole(live: "LiveCall", body: bytes) -> None:
         events.append(neutral.UsageEvent(usage))
     out = b"".join(map(writer.write, events)) + writer.close()
     await live.settle(usage, 200)
-    await live.stream_out(out)
-    await live.end()
+    await live.end_stream(out)

@@ -39,7 +39,7 @@ class Wanted(Struct, frozen=True):
     characters: str = ""  # text of a speech whose model counts tokens
     group: str = ""  # playground only
     conversation: str = ""  # calls with the same name profit from the same prompt cache; '' = not told
-    bare: bool = False  # no stream, and none of the members that are edited on the way: see `leaves_as_it_came`
+    bare: bool = False  # it has nothing that is edited on the way: see `leaves_as_it_came`
 
 
 class _Json(Struct, frozen=True):
@@ -83,7 +83,7 @@ def read_wanted(place: Place, body: bytes, headers: Mapping[bytes, bytes]) -> Wa
             "",
             held.group or "",
             _conversation(held) if held.prompt_cache_key or held.user or held.metadata else "",
-            not held.stream and held.stream_options is UNSET and held.group is UNSET,
+            held.group is UNSET and (_asks_usage(held) if held.stream else held.stream_options is UNSET),
         )  # by position: each name would cost 0.1 us
         if place.dialect == "gemini":
             config = _read_gemini(body).generation_config
@@ -95,6 +95,11 @@ def read_wanted(place: Place, body: bytes, headers: Mapping[bytes, bytes]) -> Wa
     if not wanted.model:
         raise Refused(400, "invalid_request", "model is required")
     return _with_facts(place, body, wanted) if place.mode in _FACTUAL else wanted
+
+
+def _asks_usage(held: _Json) -> bool:
+    """In the very words in which a provider is asked for it."""
+    return isinstance(held.stream_options, dict) and held.stream_options.get("include_usage") is True
 
 
 def without_group(body: bytes) -> bytes:

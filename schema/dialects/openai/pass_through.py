@@ -47,11 +47,15 @@ def edit_request(body: bytes, target: Target) -> bytes:
     return body if members == before else encode(members)
 
 
-def leaves_as_it_came(target: Target) -> bool:
-    """Whether `edit_request` changes nothing of a request that names the target's model, does not stream, and has neither
-    `stream_options` nor `group`: most of them need not be taken apart."""
+def leaves_as_it_came(target: Target, *, stream: bool) -> bool:
+    """Whether `edit_request` changes nothing of a request that names the target's model and has no `group`: most of them need not
+    be taken apart.
+
+    `stream`: one that streams and asks for usage by `stream_options`; else one that has no `stream_options`.
+    """
     return not (
-        target.system_prompt
+        (stream and not target.openai.include_usage)
+        or target.system_prompt
         or is_reasoning_model(target.model, target.openai.reasoning_prefixes)
         or target.openai.max_tokens_name == "max_completion_tokens"
         or (target.reasoning is not None and target.reasoning.effort)

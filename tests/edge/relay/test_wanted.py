@@ -16,6 +16,13 @@ from edge.relay.wanted import read_wanted
         pytest.param(b',"stream":true', False, id="a stream"),
         pytest.param(b',"stream_options":{"include_usage":true}', False, id="options of a stream"),
         pytest.param(b',"stream_options":null', False, id="empty options are taken out as well"),
+        pytest.param(
+            b',"stream":true,"stream_options":{"include_usage":true}', True, id="a stream that asks for usage itself"
+        ),
+        pytest.param(
+            b',"stream":true,"stream_options":{"include_usage":1}', False, id="a stream that asks in other words"
+        ),
+        pytest.param(b',"stream":true', False, id="a stream that does not ask"),
         pytest.param(b',"group":"vip"', False, id="the playground's member"),
         pytest.param(b',"group":null', False, id="the same, empty"),
     ],

@@ -210,4 +210,11 @@ BARE = b'{"model":"gpt-4o","messages":[{"role":"system","content":"s"}],"tempera
 )  # fmt: skip
 def test_who_leaves_a_bare_request_as_it_came(target: Target, expected: bool):
     body = BARE.replace(b"gpt-4o", target.model.encode())
-    assert leaves_as_it_came(target) == (get_dialect("openai").edit_request(body, target) is body) == expected
+    assert (
+        leaves_as_it_came(target, stream=False)
+        == (get_dialect("openai").edit_request(body, target) is body)
+        == expected
+    )
+    streams = body.replace(b'"stream":false', b'"stream":true,"stream_options":{"include_usage":true}')
+    same = get_dialect("openai").edit_request(streams, target) is streams
+    assert leaves_as_it_came(target, stream=True) == same == (expected and target.openai.include_usage)
