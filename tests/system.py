@@ -67,6 +67,22 @@ async def plain(_: asyncio.StreamReader, writer: asyncio.StreamWriter, __: bytes
     )
 
 
+def raw(*parts: bytes | float, close: bool = False) -> Behaviour:
+    """Bytes as they are, and pauses in s; perhaps the connection is cut then."""
+
+    async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter, __: bytes) -> None:
+        for part in parts:
+            if isinstance(part, float):
+                await asyncio.sleep(part)
+            else:
+                writer.write(part)
+                await writer.drain()
+        if close:
+            writer.close()
+
+    return answer
+
+
 def streamed(chunks: int, pause_s: float) -> Behaviour:
     """`chunks` times "hi " with a pause after each, then usage and the end."""
 

@@ -12,8 +12,7 @@ from msgspec.structs import replace
 
 from schema.ledger import scripts
 from schema.ledger.connection import Execute, evaluate
-from schema.ledger.hot import EPOCH_LIFETIME_S
-from schema.ledger.keys import Keys
+from schema.ledger.keys import EPOCH_LIFETIME_S, Keys
 from schema.usage import UsageRecord, read_record, write_record
 
 log = structlog.get_logger(__name__)

@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from edge.channels import RoutedChannel
+from edge.relay.callers import Caller
 from edge.relay.refusal import Refused, away, short_of_quota
 from edge.relay.wanted import TALKS
 from edge.snapshot import EdgeSnapshot
@@ -10,6 +12,7 @@ from schema.counting import estimate_prompt
 from schema.ledger.hot import NotLoaded, QuotaShort, Repeated
 from schema.ledger.keys import digest_idempotency_key
 from schema.pricing import PriceMissing, estimate_hold, find_price, price_image
+from schema.usage import PriceRecord
 
 if TYPE_CHECKING:
     from edge.relay.live import LiveCall
@@ -18,14 +21,7 @@ if TYPE_CHECKING:
 async def hold_quota(live: "LiveCall", snapshot: EdgeSnapshot) -> None:
     """Price the call on its first channel and hold what it may cost. Raises Refused, and what Redis raises."""
     hot, caller, wanted = live.relay.hot, live.caller, live.wanted
-    price = find_price(
-        snapshot.options,
-        model=wanted.model,
-        group=live.group,
-        user_group=caller.user_group,
-        channel_cache_ratio=live.channel.cache_ratio,
-        channel_type=live.channel.type,
-    )
+    price = price_on(live.channel, snapshot, model=wanted.model, group=live.group, caller=caller)
     if isinstance(price, PriceMissing):
         newer = await live.relay.snapshots.newer(snapshot)
         if newer is not None:
@@ -83,3 +79,17 @@ async def hold_quota(live: "LiveCall", snapshot: EdgeSnapshot) -> None:
                 live.held = True
                 return
     raise away("The ledger")
+
+
+def price_on(
+    channel: RoutedChannel, snapshot: EdgeSnapshot, *, model: str, group: str, caller: Caller
+) -> PriceRecord | PriceMissing:
+    """What a call of this model costs on this channel."""
+    return find_price(
+        snapshot.options,
+        model=model,
+        group=group,
+        user_group=caller.user_group,
+        channel_cache_ratio=channel.cache_ratio,
+        channel_type=channel.type,
+    )

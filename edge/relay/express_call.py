@@ -15,6 +15,7 @@ from edge.channels import RoutedChannel
 from edge.door.exchange import Exchange
 from edge.door.known_head import KnownHead
 from edge.health.pick import Wish
+from edge.relay.admission import price_on
 from edge.relay.attempt import resume_attempt
 from edge.relay.call import Relay, try_channels
 from edge.relay.callers import Caller
@@ -28,7 +29,7 @@ from edge.upstream.http1 import Answer, Connection, find_header
 from schema.counting import estimate_prompt
 from schema.dialects.errors import DialectError
 from schema.dialects.providers.answers import usage_of_passed
-from schema.pricing import PriceMissing, estimate_hold, find_price
+from schema.pricing import PriceMissing, estimate_hold
 from schema.usage import PriceRecord, UsageRecord
 
 log = structlog.get_logger(__name__)
@@ -61,17 +62,10 @@ class Terms(Struct):
         key = (channel.id, channel.key_no)
         way = self.ways.get(key)
         if way is None:
-            model, options = self.model, self.snapshot.options
+            model = self.model
             upstream_model = channel.model_mapping.get(model, model)
             lane = self.snapshot.lanes.find((*key, upstream_model, False, self.accept), headers)
-            price = find_price(
-                options,
-                model=model,
-                group=self.group,
-                user_group=self.caller.user_group,
-                channel_cache_ratio=channel.cache_ratio,
-                channel_type=channel.type,
-            )
+            price = price_on(channel, self.snapshot, model=model, group=self.group, caller=self.caller)
             if lane is None or isinstance(price, PriceMissing):
                 return None
             way = self.ways[key] = Way(lane, price)

@@ -16,7 +16,7 @@ from typing import Any
 from schema.ledger import scripts
 from schema.ledger.connection import Execute, Line, OnAnswer, Part, evaluate
 from schema.ledger.gathering import Account, Gathering, Written
-from schema.ledger.keys import ALLOWANCE, Keys
+from schema.ledger.keys import ALLOWANCE, EPOCH_LIFETIME_S, Keys
 from schema.usage import pack_records
 
 SHARE = 32  # an account's last thirty-second part is held call by call
@@ -24,7 +24,6 @@ OPEN_AFTER = 4  # calls of an account within a tick that asked Redis: from then 
 CALLS_AHEAD = 16  # like the one that was missing, for which quota is set aside at first; doubled when it falls short
 TICK_S = 0.5  # what is not needed goes back after one or two
 LIFETIME_S = 10  # without a sign of life, then it is reaped; far more than a tick
-EPOCH_LIFETIME_S = 3600  # as for every change of a balance
 _FIELD = b"h" + ALLOWANCE.encode()  # begins its name in a balance
 _GOES_ON, _ENDS, _OPENS = 0, 1, 2  # see allowance.lua
 

@@ -17,13 +17,12 @@ from schema.ledger import scripts
 from schema.ledger.allowances import Allowance, Allowances
 from schema.ledger.connection import Execute, FutureLine, Line, OnAnswer, Part, evaluate
 from schema.ledger.gathering import Account, Gathering, Written, resolve
-from schema.ledger.keys import Keys
+from schema.ledger.keys import EPOCH_LIFETIME_S, Keys
 from schema.ledger.loading import BalanceLoader, Truth
 from schema.quota import Quota
 from schema.usage import UsageRecord, read_record, write_record
 
 REFRESH_MS = 60_000  # a hot balance older than this is loaded again in the background while in use
-EPOCH_LIFETIME_S = 3600  # far longer than any load from SQL takes
 CHECKPOINT_LIFETIME_S = 86_400  # of a checkpoint whose hold was lost with the server's memory
 IDEMPOTENCY_LIFETIME_S = 86_400  # a repeated key is neither relayed nor charged again for so long
 RING_MS = 5_000  # settles kept for `replay`: the server syncs its append-only file every second, 2 s when it is busy
@@ -343,7 +342,7 @@ class HotLedger:
         if allowance is not None and self._allowances is not None:
             self._allowances.charge(allowance, amount, record.quota, written, kept)
         else:
-            self._put_end(record, written, kept)
+            self._ends.put(*_end_of(record, written), kept)
 
     def _settled(self, written: bytes, on_answer: OnAnswer, answer: Any) -> None:
         if not isinstance(answer, BaseException):
@@ -352,13 +351,6 @@ class HotLedger:
                 recent.popleft()
             recent.append((now_s, written))
         on_answer(answer)
-
-    def _put_end(self, record: UsageRecord, written: bytes, on_answer: OnAnswer, *, check: bool = False) -> None:
-        """`written`: the record's bytes."""
-        forget = record.error_code or (record.cut and not record.quota)
-        flags = (_FORGET if forget else 0) | (_CHECK if check else 0)
-        end = _End(record.request_id, record.quota, written, flags)
-        self._ends.put((record.user_id, record.token_id if record.token_limited else 0), end, on_answer)
 
     def _write_ends(self, account: Account, asked: Sequence[_End]) -> Written:
         user_id, token_id = account
@@ -386,15 +378,13 @@ class HotLedger:
         for record in records:
             batch.append(record)
             if len(batch) == EXTEND_HOLDS_MAX:
-                await asyncio.gather(*(self._settle_again(one) for one in batch))
+                await asyncio.gather(*map(self._settle_again, batch))
                 sent, batch = sent + len(batch), []
-        await asyncio.gather(*(self._settle_again(one) for one in batch))
+        await asyncio.gather(*map(self._settle_again, batch))
         return sent + len(batch)
 
     def _settle_again(self, record: UsageRecord) -> "asyncio.Future[bool]":
-        future: asyncio.Future[bool] = self._loop.create_future()
-        self._put_end(record, write_record(record), partial(resolve, future), check=True)
-        return future
+        return self._ends.ask(*_end_of(record, write_record(record), check=True))
 
     # -- balance -------------------------------------------------------------------------------------------------------
 
@@ -430,6 +420,14 @@ def _refusal(code: int, value: Any) -> QuotaShort | NotLoaded | Repeated:
             return NotLoaded(bool(value & 1), bool(value & 2))
         case _:
             return Repeated(value.decode() if isinstance(value, bytes) else value, code == 5)
+
+
+def _end_of(record: UsageRecord, written: bytes, *, check: bool = False) -> tuple[Account, _End]:
+    """`written`: the record's bytes."""
+    forget = record.error_code or (record.cut and not record.quota)
+    flags = (_FORGET if forget else 0) | (_CHECK if check else 0)
+    account = record.user_id, record.token_id if record.token_limited else 0
+    return account, _End(record.request_id, record.quota, written, flags)
 
 
 def _read_ends(account: Account, answer: list[Any], asked: int) -> list[bool]:

@@ -20,6 +20,7 @@ Holds live inside the balance: to reserve is one read and one write, to settle o
 import hashlib
 
 PREFIX = "mx:"
+EPOCH_LIFETIME_S = 3600  # far longer than any load from SQL takes
 ALLOWANCE = "allowance:"  # + process:number, in place of a request id: a hold that calls share, see allowances.py
 VERSIONS = "mx:ver"  # hash of version counters: channels, options, models ...
 SIGNAL = "mx:signal"  # pub/sub: "channels", "options", "models", "token:<id>", "user:<id>"

@@ -7,8 +7,7 @@ from typing import Any
 
 from schema.ledger import scripts
 from schema.ledger.connection import evaluate, over_redis_py
-from schema.ledger.hot import EPOCH_LIFETIME_S
-from schema.ledger.keys import SIGNAL, VERSIONS, Keys
+from schema.ledger.keys import EPOCH_LIFETIME_S, SIGNAL, VERSIONS, Keys
 
 
 async def balance_changed(redis: Any, user_id: int, *, partitions: int) -> None:

@@ -8,8 +8,7 @@ import msgspec
 
 from schema.ledger import scripts
 from schema.ledger.connection import Execute, evaluate
-from schema.ledger.hot import EPOCH_LIFETIME_S
-from schema.ledger.keys import Keys
+from schema.ledger.keys import EPOCH_LIFETIME_S, Keys
 from schema.tasks.books import Acceptance
 
 ACCEPTED = "mx:tasks:accepted"  # hash: task key -> Acceptance in msgpack

@@ -15,7 +15,7 @@ from msgspec import Struct
 from sqlalchemy import insert, select, update
 
 from schema.tables import Ability, Channel, Log, OptionRow, Token
-from tests.system import ANSWER, BALANCE, KEY, PRICE, Behaviour, System, open_system, plain, streamed, until
+from tests.system import ANSWER, BALANCE, KEY, PRICE, Behaviour, System, open_system, plain, raw, streamed, until
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("express")]
 CHAT = "/v1/chat/completions"
@@ -81,22 +81,6 @@ def turning(*later: Behaviour, at: int = 2) -> Behaviour:
         calls += 1
         wanted = plain if calls < at else later[min(calls - at, len(later) - 1)]
         await wanted(reader, writer, body)
-
-    return answer
-
-
-def raw(*parts: bytes | float, close: bool = False) -> Behaviour:
-    """Bytes as they are, and pauses in s; perhaps the connection is cut then."""
-
-    async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter, __: bytes) -> None:
-        for part in parts:
-            if isinstance(part, float):
-                await asyncio.sleep(part)
-            else:
-                writer.write(part)
-                await writer.drain()
-        if close:
-            writer.close()
 
     return answer
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -12,7 +13,7 @@ import pytest_asyncio
 from sqlalchemy import delete, insert, update
 
 from schema.tables import OptionRow, User
-from tests.system import ANSWER, CHUNK, LAST, PRICE, Behaviour, System, open_system, until
+from tests.system import ANSWER, CHUNK, LAST, PRICE, Behaviour, System, open_system, raw, until
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("gone-bad")]
 CHAT = "/v1/chat/completions"
@@ -23,20 +24,7 @@ def _chunk(data: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 
-def _raw(*parts: bytes | float, close: bool = True) -> Behaviour:
-    """Bytes as they are, and pauses in s; then the connection is cut."""
-
-    async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter, __: bytes) -> None:
-        for part in parts:
-            if isinstance(part, float):
-                await asyncio.sleep(part)
-            else:
-                writer.write(part)
-                await writer.drain()
-        if close:
-            writer.close()
-
-    return answer
+_raw = partial(raw, close=True)  # then the connection is cut
 
 
 def _json(body: bytes, status: bytes = b"200 OK") -> bytes:

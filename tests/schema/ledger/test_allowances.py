@@ -85,6 +85,12 @@ async def make_busy(hot: HotLedger, amount: int = 10, token: int | None = None) 
     return calls
 
 
+async def set_aside_for_later(hot: HotLedger) -> None:
+    """An allowance that no call holds."""
+    for call in await make_busy(hot):
+        await call.settle(0)
+
+
 async def charged(books: Books) -> int:
     return sum([int(fields[b"q"]) for _, fields in await books.redis.xrange("mx:{1}:usage")])
 
@@ -198,8 +204,7 @@ async def test_calls_that_cost_more_than_was_set_aside_are_paid_by_the_balance(b
 async def test_a_call_that_lasts_gets_a_hold_of_its_own(books: Books):
     await books.add_user(1, 100_000)
     hot = new_edge(books)
-    for one in await make_busy(hot):
-        await one.settle(0)
+    await set_aside_for_later(hot)
     call = Call(hot, "long", 10)
     assert await call.hold() and call.allowance is not None
     await call.promote()
@@ -234,8 +239,7 @@ async def test_an_edge_that_dies_loses_nothing_and_keeps_nothing(books: Books, m
 async def test_a_balance_that_was_changed_elsewhere_is_asked_for_again(books: Books):
     await books.add_user(1, 100_000)
     hot = new_edge(books)
-    for one in await make_busy(hot):
-        await one.settle(0)
+    await set_aside_for_later(hot)
     assert hot.hold_at_once(1, None, 10) is not None
     await balance_changed(books.redis, 1, partitions=PARTITIONS)
     await asyncio.sleep(0.2)
@@ -321,8 +325,7 @@ async def test_whatever_happens_the_hot_balance_is_truth_minus_holds_minus_pendi
 async def test_a_call_is_not_kept_waiting_by_the_calls_of_its_own_edge(books: Books):
     await books.add_user(1, 10_000)
     hot = new_edge(books)
-    for one in await make_busy(hot):
-        await one.settle(0)
+    await set_aside_for_later(hot)
     call = Call(hot, "open", 10)
     assert await call.hold() and call.allowance is not None
     asked = asyncio.ensure_future(Call(hot, "too dear", 20_000).hold())
