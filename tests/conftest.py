@@ -1,5 +1,5 @@
 """What holds for every test: a machine that is busy with other work fails none of them for being slow to think up examples, no file
-waits for a disk, and the time is that of the test's own beginning."""
+waits for a disk, the time is that of the test's own beginning, and who may take long begins early."""
 
 import os
 import time
@@ -12,6 +12,23 @@ from tests.services import TEMPORARY
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("busy")
 os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", TEMPORARY)  # pytest makes `tmp_path` there
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Of `-n auto`: tests with processes wait for clocks and for each other half of their time."""
+    return 2 * len(os.sched_getaffinity(0))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of the longest time-outs first, so that none of them is left running alone at the end."""
+    items.sort(key=_timeout_s, reverse=True)
+
+
+def _timeout_s(item: pytest.Item) -> float:
+    """0: what holds for all."""
+    mark = item.get_closest_marker("timeout")
+    return float(mark.args[0]) if mark else 0.0
 
 
 @pytest.fixture

@@ -192,7 +192,7 @@ class System:
             "PATH": os.environ["PATH"], "HOME": str(folder), "HOST": "127.0.0.1", "DATA_DIR": str(folder),
             "SQL_DSN": dsn, "SQLITE_PATH": str(folder / "books.db"), "REDIS_CONN_STRING": f"unix://{self.socket}",
             "LEDGER_PARTITIONS": str(PARTITIONS), "EDGE_WORKERS": "1", "SESSION_SECRET": "s" * 32, "HOLD_DEADLINE": "10",
-            "SHUTDOWN_TIMEOUT": "5", "PYTHONDONTWRITEBYTECODE": "1", **environ,
+            "SHUTDOWN_TIMEOUT": "5", **environ,
         }  # fmt: skip
         (folder / "v").mkdir(exist_ok=True)
         (folder / "valkey").mkdir(exist_ok=True)

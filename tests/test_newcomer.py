@@ -120,7 +120,6 @@ async def newcomer(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ne
     environ = {
         "PATH": os.environ["PATH"], "HOME": str(folder), "HOST": "127.0.0.1", "PORT": str(port), "LOG_LEVEL": "debug",
         "DATA_DIR": str(folder / "data"), "EDGE_WORKERS": str(EDGES), "SHUTDOWN_TIMEOUT": "5", "SHUTDOWN_DELAY_S": "0",
-        "PYTHONDONTWRITEBYTECODE": "1",
     }  # fmt: skip
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(

@@ -53,7 +53,7 @@ def running_gateway(prepare: Callable[[Gateway], None] | None = None) -> Iterato
             prepare(gateway)
         environ = {
             "PATH": os.environ["PATH"], "HOME": name, "HOST": "127.0.0.1", "PORT": str(gateway.port), "DATA_DIR": name,
-            "SQLITE_PATH": str(gateway.database), "EDGE_WORKERS": "1", "TZ": "UTC", "PYTHONDONTWRITEBYTECODE": "1",
+            "SQLITE_PATH": str(gateway.database), "EDGE_WORKERS": "1", "TZ": "UTC",
             "GLOBAL_API_RATE_LIMIT_ENABLE": "false", "GLOBAL_WEB_RATE_LIMIT_ENABLE": "false", "CRITICAL_RATE_LIMIT_ENABLE": "false",
             "GLOBAL_API_RATE_LIMIT": "100000", "GLOBAL_WEB_RATE_LIMIT": "100000", "CRITICAL_RATE_LIMIT": "100000",
         }  # fmt: skip

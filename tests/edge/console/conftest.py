@@ -1,6 +1,7 @@
 """A console over a real Valkey and a fresh SQLite database, and ways to call it as somebody."""
 
 import asyncio
+import functools
 import shutil
 from contextlib import asynccontextmanager
 from types import SimpleNamespace
@@ -10,6 +11,7 @@ import httpx
 import pytest
 from redis.asyncio import Redis
 
+from edge.console import app as app_module
 from edge.console import passwords
 from edge.console.app import create_console
 from edge.services import Services
@@ -51,6 +53,21 @@ class Console:
         return await self.sign_in(http, "root")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def one_ui():
+    """What all consoles serve alike is read and compressed once."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(app_module, "UiFiles", functools.cache(app_module.UiFiles))
+        yield
+
+
+async def start_console(services):
+    """The application; made in a thread, as BlackSheep reads the sources of the whole stack, which pytest makes a deep one."""
+    app = await asyncio.to_thread(create_console, services)
+    await app.start()
+    return app
+
+
 @pytest.fixture(scope="session")
 def migrated(tmp_path_factory):
     """A fresh database, made once; every test gets a copy."""
@@ -65,12 +82,16 @@ def migrated(tmp_path_factory):
     return path
 
 
+def copy_database(migrated, folder):
+    for file in migrated.parent.iterdir():  # with what the journal still holds
+        shutil.copy(file, folder / file.name)
+
+
 @pytest.fixture
 async def console(tmp_path, migrated, valkey_server, monkeypatch):  # noqa: F811
     monkeypatch.setattr(passwords, "COST", 4)
     monkeypatch.setattr(passwords, "_DUMMY", bcrypt.hashpw(b"nobody", bcrypt.gensalt(4, prefix=b"2a")))
-    for file in migrated.parent.iterdir():  # with what the journal still holds
-        shutil.copy(file, tmp_path / file.name)
+    copy_database(migrated, tmp_path)
     engine = make_engine("", sqlite_path=str(tmp_path / "one.db"))
     redis = Redis.from_url(valkey_server)
     await redis.flushall()
@@ -86,8 +107,7 @@ async def console(tmp_path, migrated, valkey_server, monkeypatch):  # noqa: F811
             http=http,
             vault=Vault("v" * 32),
         )
-        app = create_console(services)
-        await app.start()
+        app = await start_console(services)
         yield Console(app, services)
         await app.stop()
     await redis.aclose()

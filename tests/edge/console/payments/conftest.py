@@ -14,7 +14,6 @@ from redis.asyncio import Redis
 from sqlalchemy import func, select
 
 from edge.console import passwords
-from edge.console.app import create_console
 from edge.services import Services
 from schema.config import read_config
 from schema.database import make_engine
@@ -23,7 +22,7 @@ from schema.options import read_options
 from schema.payments import epay, stripe
 from schema.secrets import Vault
 from schema.tables import AuditEntry, LedgerEntry, Log, TopUp, TopUpOrder, User
-from tests.edge.console.conftest import PASSWORD, Console
+from tests.edge.console.conftest import PASSWORD, Console, copy_database, start_console
 from tests.services import mariadb_server, new_mariadb, new_postgres, postgres_server, valkey_server  # noqa: F401
 
 KEY, SECRET = "SECRETKEY123", "whsec_1"
@@ -125,13 +124,15 @@ async def storm(call, times=40):
 
 
 @pytest.fixture
-async def open_shop(tmp_path, valkey_server, monkeypatch):  # noqa: F811
+async def open_shop(tmp_path, migrated, valkey_server, monkeypatch):  # noqa: F811
     """A function: SQL_DSN -> Shop."""
     monkeypatch.setattr(passwords, "COST", 4)
     monkeypatch.setattr(passwords, "_DUMMY", bcrypt.hashpw(b"nobody", bcrypt.gensalt(4, prefix=b"2a")))
     closers = []
 
     async def open_one(dsn=""):
+        if not dsn:
+            copy_database(migrated, tmp_path)
         engine = make_engine(dsn, sqlite_path=str(tmp_path / "one.db"))
         await migrate(engine)
         redis = Redis.from_url(valkey_server)
@@ -144,8 +145,7 @@ async def open_shop(tmp_path, valkey_server, monkeypatch):  # noqa: F811
             config=config, snapshots=store, engine=engine, log_engine=engine, redis=redis, http=http,
             vault=Vault("v" * 32),
         )  # fmt: skip
-        app = create_console(services)
-        await app.start()
+        app = await start_console(services)
         closers.extend((app.stop, http.aclose, redis.aclose, engine.dispose))
         return Shop(app, services, site)
 

@@ -476,12 +476,13 @@ async def test_stored_html_cannot_run(house: House):
     for name in ("Notice", "About", "HomePageContent", "Footer"):
         assert (await root.put("/api/option/", json={"key": name, "value": evil})).json()["success"]
 
-    async def shown() -> str:
-        return str((await root.get("/api/notice")).json()["data"])
+    async def shown() -> list[str]:
+        paths = ("/api/notice", "/api/about", "/api/home_page_content")
+        texts = [(await root.get(path)).json()["data"] for path in paths]
+        texts.append((await root.get("/api/status")).json()["data"]["footer_html"])
+        return texts if all(texts) else []
 
-    await until(shown, "the notice is not seen")
-    texts = [(await root.get(path)).json()["data"] for path in ("/api/notice", "/api/about", "/api/home_page_content")]
-    texts.append((await root.get("/api/status")).json()["data"]["footer_html"])
+    texts = await until(shown, "the texts are not seen")
     for text in texts:
         assert "<b>hi</b>" in text
         assert not re.search(r"script|onerror|javascript:|iframe|onload|<style", text, re.I), text
