@@ -109,6 +109,11 @@ class StreamCounter:
         self._tokens += count_text(self._model, self._carry[:cut])
         self._carry = self._carry[cut:]
 
+    def count(self, text: str) -> int:
+        """Tokens so far, those of `text` included."""
+        self.feed(text)
+        return self.tokens
+
     @property
     def tokens(self) -> int:
         """Tokens so far, the part kept back included."""

@@ -110,6 +110,12 @@ class Exchange:
             self.wake()
         connection.answered(self)
 
+    def begin(self, status: int, fields: bytes) -> None:
+        """The head of an answer whose length is not known yet; it leaves with the first part. `fields`: as for `answer`."""
+        self.started = True
+        line = _STATUS_LINES.get(status) or _status_line(status)
+        self._head = b"%b%b%b%b%b" % (line, self._connection.date_line, fields, self._frame_line(), self._last_line())
+
     async def send(self, message: dict[str, Any]) -> None:
         """Waits while the client does not read."""
         if message["type"] == "http.response.start":
@@ -117,7 +123,7 @@ class Exchange:
             return
         data: bytes = message.get("body", b"")
         if not message.get("more_body", False):
-            self._end(data)
+            self.end(data)
         elif not self.write_part(data):
             await self._connection.writable()
 
@@ -128,8 +134,8 @@ class Exchange:
         self._write(data, more=True)
         return not self._connection.write_paused
 
-    def _end(self, data: bytes) -> None:
-        """The last bytes of the answer."""
+    def end(self, data: bytes) -> None:
+        """The last bytes of an answer that has begun."""
         if self.ended or self.gone:
             return
         self._write(data, more=False)
@@ -168,13 +174,17 @@ class Exchange:
         if self.scope["method"] == "HEAD" or status in _BODILESS:
             self._framing = _NONE
         elif not measured:
-            if self.scope["http_version"] == "1.0":
-                self.keep_alive = False  # the end of the connection is the end of the body
-            else:
-                self._framing = _CHUNKED
-                lines.append(b"transfer-encoding: chunked\r\n")
+            lines.append(self._frame_line())
         lines.append(self._last_line())
         return b"".join(lines)
+
+    def _frame_line(self) -> bytes:
+        """How a body goes out whose length is not known: told to the client, if there is a way."""
+        if self.scope["http_version"] == "1.0":
+            self.keep_alive = False  # the end of the connection is the end of the body
+            return b""
+        self._framing = _CHUNKED
+        return b"transfer-encoding: chunked\r\n"
 
     def _last_line(self) -> bytes:
         """What becomes of the connection, and the blank line."""

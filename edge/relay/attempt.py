@@ -15,8 +15,9 @@ from edge.relay.answers import collect_stream, read_plain, settle_and_send
 from edge.relay.failures import AttemptFailed, failed_with, learn_from, read_all, read_retry_after
 from edge.relay.lanes import Lane, origin_of, request_head
 from edge.relay.outgoing import NotPrepared, Reply
+from edge.relay.passed_stream import PassedStream
 from edge.relay.retry import map_status
-from edge.relay.streams import pass_stream, stream_whole, translate_stream
+from edge.relay.streams import stream_whole, translate_stream
 from edge.relay.wanted import TALKS
 from edge.snapshot import EdgeSnapshot
 from edge.upstream.face import UpstreamAnswer
@@ -91,6 +92,18 @@ async def resume_attempt(live: "LiveCall", sent_on: Connection, lane: Lane, body
     await relay_opened(live, answer, first_byte_ms)
 
 
+async def resume_stream(
+    live: "LiveCall", passed: PassedStream, answer: UpstreamAnswer, error: Exception | None
+) -> None:
+    """The rest of a stream that flows. Raises AttemptFailed. `error`: see `PassedStream.run`."""
+    live.answer = answer
+    try:
+        await passed.run(answer, error)
+    finally:
+        live.answer = None
+        answer.close()
+
+
 async def relay_opened(live: "LiveCall", opened: Opened, first_byte_ms: int = -1) -> None:
     """Raises AttemptFailed. `first_byte_ms`: from the call's start, where the head came before now."""
     if isinstance(opened, Whole):
@@ -107,7 +120,7 @@ async def relay_opened(live: "LiveCall", opened: Opened, first_byte_ms: int = -1
             live.sent.stream and (lines or "json" not in content_type)
         )
         if live.stream and streamed:
-            await (pass_stream(live, opened) if live.sent.passthrough else translate_stream(live, opened))
+            await (PassedStream(live).run(opened) if live.sent.passthrough else translate_stream(live, opened))
         elif live.stream and live.mode in TALKS and not streamed:
             await stream_whole(live, await read_all(live, opened))
         elif streamed:

@@ -6,6 +6,7 @@ acknowledgement lets the answer go. At the first thing that is out of the ordina
 """
 
 import time
+from collections.abc import Coroutine
 from typing import Any
 
 import structlog
@@ -30,11 +31,11 @@ from schema.counting import estimate_prompt
 from schema.dialects.errors import DialectError
 from schema.dialects.providers.answers import usage_of_passed
 from schema.pricing import PriceMissing, estimate_hold
-from schema.usage import PriceRecord, UsageRecord
+from schema.usage import PriceRecord, TokenUsage, UsageRecord
 
 log = structlog.get_logger(__name__)
 
-_CHOSEN, _HOLDING, _HELD, _SENT, _SETTLING, _ENDED, _HANDED_OVER = range(7)  # how far it has come
+_CHOSEN, _HOLDING, _HELD, SENT, _SETTLING, _ENDED, _HANDED_OVER = range(7)  # how far it has come
 
 
 class Way(Struct, frozen=True):
@@ -50,6 +51,7 @@ class Terms(Struct):
     caller: Caller
     snapshot: EdgeSnapshot
     model: str
+    stream: bool
     group: str
     client_ip: str  # told only where the operator asks for it
     accept: bytes
@@ -64,7 +66,7 @@ class Terms(Struct):
         if way is None:
             model = self.model
             upstream_model = channel.model_mapping.get(model, model)
-            lane = self.snapshot.lanes.find((*key, upstream_model, False, self.accept), headers)
+            lane = self.snapshot.lanes.find((*key, upstream_model, self.stream, self.accept), headers)
             price = price_on(channel, self.snapshot, model=model, group=self.group, caller=self.caller)
             if lane is None or isinstance(price, PriceMissing):
                 return None
@@ -92,6 +94,7 @@ class ExpressCall(LiveCall):
         self.exchange: Exchange = exchange
         self.caller, self.group, self.client_ip = terms.caller, terms.group, terms.client_ip
         self.wanted, self.body, self.body_read = wanted, body, True
+        self.stream = wanted.stream
         self._known, self._terms = known, terms
         self._stage = _CHOSEN
         self._connection: Connection | None = None
@@ -130,9 +133,7 @@ class ExpressCall(LiveCall):
             terms.only = (channel, way) if only is channel else None
             terms.board_version = board.version
         self.price = self.base_price = way.price
-        lane = way.lane
-        unedited = lane.unedited and wanted.model == lane.target.model
-        self._body_out = self.body if unedited else lane.body_for(self.body, wanted, channel)
+        self._body_out = way.lane.body_for(self.body, wanted, channel)
         amount = self.amount = estimate_hold(
             estimate_prompt(len(self.body)),
             wanted.max_tokens or None,
@@ -178,10 +179,10 @@ class ExpressCall(LiveCall):
         self.call, self.sent = lane.call, lane.template
         self.tried.append(channel.id)
         self.begun = relay.health.begin(channel, self.wanted.model)
-        self._stage = _SENT
+        self._stage = SENT
         try:
             body = self._body_out
-            relay.http.send(connection, lane.head_for(body), body, relay.patience_s[False], self._heard)
+            relay.http.send(connection, lane.head_for(body), body, relay.patience_s[self.stream], self._heard)
         except Exception:  # of ours: nobody knows what has left
             connection.transport.abort()
             relay.health.left(self.begun)
@@ -192,7 +193,7 @@ class ExpressCall(LiveCall):
 
     def _heard(self) -> None:
         """From the provider's socket: something has come or happened."""
-        if self._stage != _SENT:
+        if self._stage != SENT:
             return
         crash: Exception | None = None
         try:
@@ -221,7 +222,6 @@ class ExpressCall(LiveCall):
 
     def _answered(self, connection: Connection) -> bool:
         """The answer is whole: settle it. False: it is not a good plain one."""
-        relay = self.relay
         content_type = find_header(connection.headers, b"content-type").decode("latin-1")
         body = connection.whole_body()
         usage = usage_of_passed(body) if content_type.startswith("application/json") else None
@@ -229,14 +229,19 @@ class ExpressCall(LiveCall):
             return False
         if self.first_byte_ms < 0:
             self.first_byte_ms = time.time_ns() // 1_000_000 - self.started_ms
-        record = self._settling = self.record(usage, 200)
         self._reply = content_type, body
+        self._settle(usage, connection)
+        return True
+
+    def _settle(self, usage: TokenUsage, connection: Connection) -> None:
+        """All of the answer is here."""
+        relay = self.relay
+        record = self._settling = self.record(usage, 200)
         self.answer = None
         relay.http.take_answer(connection)
         allowance, self.allowance = self.allowance, None  # it is charged once, whatever comes
         self._stage = _SETTLING
         relay.hot.settle_soon(record, self._settled, allowance, self.amount)
-        return True
 
     def _settled(self, answer: Any) -> None:
         """From Redis: the record is acknowledged, or why not."""
@@ -246,8 +251,9 @@ class ExpressCall(LiveCall):
             if not isinstance(answer, BaseException):
                 relay = self.relay
                 self.held = False
+                self.progress = None
                 relay.meters.settled(self._settling)
-                if self.answer_at_once(200, *self._reply):
+                if self._reply_at_once():
                     self._stage = _ENDED
                     self.tell_success()
                     self.close()
@@ -266,18 +272,31 @@ class ExpressCall(LiveCall):
         elif isinstance(answer, BaseException):
             raise answer
         assert not self.held, "answered means settled"
+        self.progress = None
+        await self._reply_later()
+
+    def _reply_at_once(self) -> bool:
+        """What is left of the answer; False: it needs `_reply_later`."""
+        return self.answer_at_once(200, *self._reply)
+
+    async def _reply_later(self) -> None:
         await self.answer_with(200, *self._reply)
+
+    def _resume(self, connection: Connection, error: Exception | None) -> Coroutine[Any, Any, None]:
+        """The rest of the attempt, for a task. `error`: what went wrong here."""
+        self.answer = None
+        return resume_attempt(self, connection, self._way.lane, self._body_out, self.first_byte_ms)
 
     def hand_over(self, answer: Any = None) -> None:
         """A task goes on from here. `answer`: of Redis, where the call is being settled, or what went wrong then."""
         stage, self._stage = self._stage, _HANDED_OVER
         connection = self._connection
         under_way = None
-        if stage == _SENT:
+        if stage == SENT:
             assert connection is not None
-            connection.listener = self.answer = None
-            under_way = resume_attempt(self, connection, self._way.lane, self._body_out, self.first_byte_ms)
-        elif stage > _SENT:
+            connection.listener = None
+            under_way = self._resume(connection, answer)
+        elif stage > SENT:
             under_way = self._end_settled(answer)
         self.scope = self.exchange.scope = self._known.scope_with(b"%d" % len(self.body))
         self.headers = dict(self.scope["headers"])
@@ -286,9 +305,9 @@ class ExpressCall(LiveCall):
         self.exchange.hand_over(self.relay.see_through(self, work))
 
     def _interrupt(self) -> None:
-        if self._stage == _SENT and self.answer is None:
+        if self._stage == SENT and self.answer is None:
             self.hand_over()  # its first step sees why
-        elif self._stage in (_SENT, _HANDED_OVER):
+        elif self._stage in (SENT, _HANDED_OVER):
             super()._interrupt()
 
     def _log_crash(self, error: Exception) -> None:

@@ -50,9 +50,7 @@ _CROSS_ORIGIN = (
 _FIELDS = b"content-type: %b\r\nx-oneapi-request-id: %b\r\nx-request-id: %b\r\n" + b"".join(
     b"%b: %b\r\n" % pair for pair in _CROSS_ORIGIN
 )  # of an answer that tells no more than all do
-
-
-_OF_STREAMS = b"cache-control: no-cache\r\nx-accel-buffering: no\r\n"
+OF_STREAMS = b"cache-control: no-cache\r\nx-accel-buffering: no\r\n"
 
 
 class LiveCall:
@@ -179,19 +177,36 @@ class LiveCall:
 
         `more_fields`: header lines.
         """
-        relay = self.relay
-        if (
-            self.exchange is None
-            or self.turn is not None
-            or relay.draining
-            or relay.snapshots.current.options.pass_upstream_headers
-        ):
-            return False  # it has headers that most answers do not have
+        if not self._has_plain_head:
+            return False
         self.head_sent = self.body_ended = True
         self.status = status
         name = self.request_id.encode()
-        self.exchange.answer(status, _FIELDS % (content_type.encode("latin-1"), name, name) + more_fields, body)
+        exchange: Any = self.exchange
+        exchange.answer(status, _FIELDS % (content_type.encode("latin-1"), name, name) + more_fields, body)
         return True
+
+    def begin_at_once(self, content_type: str) -> bool:
+        """The head of a stream, which leaves with its first part; False: it needs `head`."""
+        if not self._has_plain_head:
+            return False
+        self.head_sent = True
+        self.status = 200
+        name = self.request_id.encode()
+        exchange: Any = self.exchange
+        exchange.begin(200, _FIELDS % (content_type.encode("latin-1"), name, name) + OF_STREAMS)
+        return True
+
+    @property
+    def _has_plain_head(self) -> bool:
+        """No: there are headers to tell that most answers do not have."""
+        relay = self.relay
+        return (
+            self.exchange is not None
+            and self.turn is None
+            and not relay.draining
+            and not relay.snapshots.current.options.pass_upstream_headers
+        )
 
     async def end(self, data: bytes = b"") -> None:
         """The last bytes."""
@@ -199,8 +214,8 @@ class LiveCall:
         await self.send({"type": "http.response.body", "body": data})
 
     async def stream_out(self, data: bytes) -> None:
-        if not self.head_sent:
-            await self.head(200, self._stream_type, None)
+        if not self.head_sent and not self.begin_at_once(self.stream_type):
+            await self.head(200, self.stream_type, None)
         if data:
             self.last_out_s = time.monotonic()
             await self.send({"type": "http.response.body", "body": data, "more_body": True})
@@ -208,13 +223,13 @@ class LiveCall:
     async def end_stream(self, data: bytes) -> None:
         """The last bytes of a stream, and its end, in one write; all of it where nothing was sent before."""
         if not self.head_sent:
-            if self.answer_at_once(200, self._stream_type, data, _OF_STREAMS):
+            if self.answer_at_once(200, self.stream_type, data, OF_STREAMS):
                 return
-            await self.head(200, self._stream_type, None)
+            await self.head(200, self.stream_type, None)
         await self.end(data)
 
     @property
-    def _stream_type(self) -> str:
+    def stream_type(self) -> str:
         return "application/json" if self.place.json_array else get_dialect(self.dialect).stream_type
 
     async def keep_pace(self) -> None:
@@ -294,6 +309,9 @@ class LiveCall:
         allowance, self.allowance = self.allowance, None  # it is charged once, whatever comes
         await self.relay.settling.settle(record, allowance, self.amount)
         self.held = False
+        self.progress = (
+            None  # nothing more to tell, and it has this call, which only the garbage collector could find out
+        )
         if spending is not None:
             await spending
 

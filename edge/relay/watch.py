@@ -70,6 +70,7 @@ class StreamWatch:
         self.usage_shown = False  # where a client of the dialect looks for it
         self._meter, self._marks, self._end_marks = meter, meter.markers, end_marks
         self._hide_usage, self._count = hide_usage, count
+        self._one_look = meter.last_tells and not hide_usage
         self._partial = b""
         self._raw: list[bytes] = []
         self._raw_bytes = 0
@@ -93,24 +94,37 @@ class StreamWatch:
             self._partial = data
             return b""
         whole, self._partial = data[: cut + width], data[cut + width :]
-        for mark in self._marks:
-            if mark in whole:
-                self._look(whole)
-                if self._hide_usage:
-                    whole = self._without_usage(whole)
-                break
-        for mark in self._end_marks:
-            at = whole.find(mark)
-            if at >= 0:
-                start = _event_start(whole, at)
-                self.ended = True
-                self.held = whole[start:] + self._partial
-                self._partial = b""
-                whole = whole[:start]
-                break
+        if self._one_look:
+            self._look_at_last(whole)
+        else:
+            for mark in self._marks:
+                if mark in whole:
+                    self._look(whole)
+                    if self._hide_usage:
+                        whole = self._without_usage(whole)
+                    break
+        start = self._find_end(whole)
+        if start >= 0:
+            self.ended = True
+            self.held = whole[start:] + self._partial
+            self._partial = b""
+            whole = whole[:start]
         self._keep(whole)
         self.relayed_bytes += len(whole)
         return whole
+
+    def _find_end(self, frames: bytes) -> int:
+        """Where the event begins that ends the stream; -1: it is not here."""
+        for mark in self._end_marks:
+            if mark.startswith(b"data:"):  # of a line of its own: a model may well talk of streams
+                at = frames.rfind(mark)  # nothing comes after it: a search from the end finds it at once
+                while at > 0 and frames[at - 1 : at] != b"\n":
+                    at = frames.rfind(mark, 0, at)
+            else:
+                at = frames.find(mark)
+            if at >= 0:
+                return _event_start(frames, at)
+        return -1
 
     def close(self) -> bytes:
         """The upstream has ended: what never got its blank line."""
@@ -130,18 +144,33 @@ class StreamWatch:
         self._flush()
         return self._counted
 
+    def _look_at_last(self, frames: bytes) -> None:
+        """As `_look`; found at once by a search from the end, which a burst of a hundred events has at its end."""
+        at = -1
+        for mark in self._marks:
+            at = max(at, frames.rfind(mark, max(at, 0)))
+        if at >= 0 and not self._read(*_frame_around(frames, at), frames):
+            self._look(frames)
+
     def _look(self, frames: bytes) -> None:
         """Decode the events that hold a mark, and no others: a burst brings a hundred events in one read."""
         for mark in self._marks:
             at = frames.find(mark)
             while at >= 0:
                 start, end = _frame_around(frames, at)
-                for payload in payloads(frames[start:end]):
-                    usage = self._meter.read_usage(payload)
-                    if usage is not None:
-                        self.usage = self._meter.merge(self.usage, usage)
-                        self.usage_shown = self.usage_shown or self._meter.shows_usage(payload)
+                self._read(start, end, frames)
                 at = frames.find(mark, end)
+
+    def _read(self, start: int, end: int, frames: bytes) -> bool:
+        """Is there usage in the event between these bounds?"""
+        found = False
+        for payload in payloads(frames[start:end]):
+            usage = self._meter.read_usage(payload)
+            if usage is not None:
+                found = True
+                self.usage = self._meter.merge(self.usage, usage)
+                self.usage_shown = self.usage_shown or self._meter.shows_usage(payload)
+        return found
 
     def _without_usage(self, whole: bytes) -> bytes:
         """OpenAI's extra chunk is its own event; every other byte stays."""

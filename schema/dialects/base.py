@@ -110,6 +110,8 @@ class Meter(Protocol):
     """Watches a passed-through stream or answer. Stateless: the caller keeps the counts and merges them."""
 
     markers: tuple[bytes, ...]  # an event with usage contains one of these
+    last_tells: bool  # the last event with usage tells all of it; no: what several of them tell is merged
+    names_errors: bool  # every event that is an error holds b'"error"'
 
     def read_usage(self, payload: bytes) -> TokenUsage | None:
         """Usage in one event's data; None when it has none."""

@@ -29,6 +29,8 @@ _decode_answer = msgspec.json.Decoder(wire.Answer, strict=False).decode
 
 class MessagesMeter:
     markers: tuple[bytes, ...] = (b'"usage":{', b'"usage": {')
+    last_tells = False
+    names_errors = True
 
     def read_usage(self, payload: bytes) -> TokenUsage | None:
         try:

@@ -15,6 +15,8 @@ _decode_answer = msgspec.json.Decoder(wire.Answer, strict=False).decode
 
 class CohereMeter:
     markers: tuple[bytes, ...] = (b'"usage"',)
+    last_tells = True
+    names_errors = True
 
     def read_usage(self, payload: bytes) -> TokenUsage | None:
         event = self._event(payload)

@@ -25,6 +25,8 @@ _decode = msgspec.json.Decoder(_Event, strict=False).decode
 
 class GenerateMeter:
     markers: tuple[bytes, ...] = (b'"usageMetadata"',)
+    last_tells = True
+    names_errors = True
 
     def read_usage(self, payload: bytes) -> TokenUsage | None:
         event = self._event(payload)

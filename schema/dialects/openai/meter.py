@@ -42,6 +42,8 @@ _decode_whole = msgspec.json.Decoder(wire.ChatAnswer, strict=False).decode
 
 class ChatMeter:
     markers: tuple[bytes, ...] = (b'"usage":{', b'"usage": {')  # not "usage":null, which every chunk may have
+    last_tells = True
+    names_errors = True
 
     def read_usage(self, payload: bytes) -> TokenUsage | None:
         chunk = self._chunk(payload)

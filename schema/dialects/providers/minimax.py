@@ -78,6 +78,8 @@ class MiniMaxReader(ChunkReader):
 
 
 class MiniMaxMeter(ChatMeter):
+    names_errors = False  # some have a `base_resp` instead
+
     def is_error_event(self, payload: bytes) -> bool:
         return failure_of(payload) is not None or super().is_error_event(payload)
 

@@ -44,6 +44,8 @@ class NoMeter:
     """For formats that are always translated: nothing is watched."""
 
     markers: tuple[bytes, ...] = ()
+    last_tells = True
+    names_errors = True
 
     def read_usage(self, payload: bytes) -> TokenUsage | None:
         return None

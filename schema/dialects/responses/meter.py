@@ -37,6 +37,8 @@ _decode_answer = msgspec.json.Decoder(wire.Response, strict=False).decode
 
 class ResponsesMeter:
     markers: tuple[bytes, ...] = (b'"usage":{', b'"usage": {')
+    last_tells = True
+    names_errors = True
 
     def read_usage(self, payload: bytes) -> TokenUsage | None:
         event = self._event(payload)
