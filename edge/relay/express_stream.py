@@ -59,12 +59,11 @@ class ExpressStream(ExpressCall):
             self.answer = Answer(self.relay.http, connection)
             passed = self._passed = PassedStream(self)
         data = connection.take_chunks()
-        out = passed.turn(data) if data else data
+        out = passed.left = passed.turn(data) if data else data
         watch = passed.watch
         if connection.complete:
             usage = watch.usage
             if usage is None or not watch.ended:
-                passed.left = out
                 return False
             self._last = out + passed.last_of_whole(usage)
             self._settle(usage, connection)
@@ -73,8 +72,8 @@ class ExpressStream(ExpressCall):
         if not out:
             return True
         if not self.head_sent and not self.begin_at_once(self.stream_type):
-            passed.left = out
             return False
+        passed.left = b""
         self.last_out_s = time.monotonic()
         return self.exchange.write_part(out)
 
@@ -91,5 +90,4 @@ class ExpressStream(ExpressCall):
     def _resume(self, connection: Connection, error: Exception | None) -> Coroutine[Any, Any, None]:
         if self._passed is None:
             return super()._resume(connection, error)
-        assert self.answer is not None
-        return resume_stream(self, self._passed, self.answer, error)
+        return resume_stream(self, self._passed, self.answer or Answer(self.relay.http, connection), error)

@@ -364,9 +364,12 @@ class LiveCall:
 
     def checkpoint(self) -> UsageRecord | None:
         """What to charge if this process dies now; None while the client has seen nothing."""
-        if self.progress is None or not self.head_sent:
-            return None
-        return self.record(self.progress(), 200, cut=True)
+        relayed = self._relayed()
+        return self.record(relayed, 200, cut=True) if relayed is not None else None
+
+    def _relayed(self) -> TokenUsage | None:
+        """Of a stream; None: the client has seen nothing of it, or was told of an error in its place."""
+        return self.progress() if self.progress is not None and self.head_sent and self.status == 200 else None
 
     def leave(self) -> None:
         """The client has gone: the upstream connection is cut, so that its work stops and the call is settled."""
@@ -442,8 +445,9 @@ class LiveCall:
                 await self.relay.limiter.give_back(self.caller.user_id, self.request_id)
         if self.held:
             try:
-                if self.progress is not None and self.head_sent:
-                    await self.settle(self.progress(), 200, cut=True)
+                relayed = self._relayed()
+                if relayed is not None:
+                    await self.settle(relayed, 200, cut=True)
                     return
                 allowance, self.allowance = self.allowance, None
                 if allowance is not None:
