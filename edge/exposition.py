@@ -39,7 +39,7 @@ _COUNTERS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "attempts_total": ("Attempts on channels.", ("channel", "result")),
     "tokens_total": ("Model tokens billed.", ("direction",)),
     "quota_charged_total": ("Quota charged.", ("kind",)),
-    "express_calls_total": ("Plain calls that nothing was out of the ordinary with: carried out without a task.", ()),
+    "express_calls_total": ("Calls that nothing was out of the ordinary with: carried out without a task.", ()),
     "spooled_total": ("Records written to disk because Redis was away.", ()),
     "replayed_total": ("Records sent again after Redis was away.", ()),
     "logins_total": ("Log-ins.", ("method", "result")),
