@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from edge.relay.streams import _without_secrets
+from edge.relay.passed_stream import PassedStream
 from schema.dialects.providers.base import ChannelView
 from schema.dialects.providers.registry import get_provider
 
@@ -13,10 +13,15 @@ KEY = "opaque-key-0123456789"
 LEAK = f"Your key {KEY} is wrong, see http://up.example:8080/keys?x=1 and Bearer abc123."
 
 
-def live(wire: str) -> Any:
+def stream(wire: str) -> PassedStream:
+    """One that has begun."""
     view = ChannelView(1, "openai", KEY, base_url="http://up.example:8080")
     channel = SimpleNamespace(view=view, provider=get_provider("openai"))
-    return SimpleNamespace(sent=SimpleNamespace(wire=wire), channel=channel)
+    live: Any = SimpleNamespace(
+        sent=SimpleNamespace(wire=wire), channel=channel, dialect=wire, head_sent=True,
+        wanted=SimpleNamespace(model="m", include_usage=True), place=SimpleNamespace(json_array=False),
+    )  # fmt: skip
+    return PassedStream(live)
 
 
 @pytest.mark.parametrize(
@@ -29,7 +34,7 @@ def live(wire: str) -> Any:
 )
 def test_errors_lose_what_is_the_operators(wire, event):
     frames = (event % LEAK).encode()
-    clean = _without_secrets(live(wire), frames)
+    clean = stream(wire).turn(frames)
     assert KEY.encode() not in clean and b"up.example" not in clean and b"abc123" not in clean
     assert b"is wrong, see [upstream]" in clean and clean.endswith(b"\n\n")
 
@@ -38,4 +43,4 @@ def test_ordinary_events_keep_their_bytes():
     """Also where the model itself writes of errors, keys and addresses."""
     text = f'data: {{"choices":[{{"index":0,"delta":{{"content":"{KEY} http://up.example:8080"}}}}],"x":{{"error":null}}}}\n\n'
     frames = text.encode()
-    assert _without_secrets(live("openai"), frames) is frames
+    assert stream("openai").turn(frames) is frames
