@@ -67,6 +67,7 @@ class ExpressStream(ExpressCall):
                 return False
             self._last = out + passed.last_of_whole(usage)
             self._settle(usage, connection)
+            self._passed = None  # each has the other
             return True
         self.relay.http.watch(connection, self.relay.config.streaming_timeout_s)
         if not out:
@@ -88,6 +89,7 @@ class ExpressStream(ExpressCall):
         await self.end_stream(self._last)
 
     def _resume(self, connection: Connection, error: Exception | None) -> Coroutine[Any, Any, None]:
-        if self._passed is None:
+        passed, self._passed = self._passed, None
+        if passed is None:
             return super()._resume(connection, error)
-        return resume_stream(self, self._passed, self.answer or Answer(self.relay.http, connection), error)
+        return resume_stream(self, passed, self.answer or Answer(self.relay.http, connection), error)

@@ -1,6 +1,7 @@
 """Whatever breaks inside a callback of the express way: the client is answered once, no hold is left, nothing is charged twice."""
 
 import asyncio
+import gc
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -18,6 +19,7 @@ from edge.relay.express import Express
 from edge.relay.express_call import ExpressCall
 from edge.relay.express_stream import ExpressStream
 from edge.relay.lanes import Lanes
+from edge.relay.live import LiveCall
 from edge.relay.passed_stream import PassedStream
 from edge.relay.routes import find_place
 from edge.snapshot import EdgeSnapshot
@@ -209,6 +211,21 @@ async def test_the_bench_goes_the_express_way(at_once: bool, kind: str):
     assert [await bench.ask() for _ in range(5)] == [200] * 5
     assert bench.meters.express == 4
     assert (bench.money.held, bench.money.charged, len(set(bench.money.ids))) == (0, 5, 5)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("kind", list(ANSWERS))
+async def test_a_call_that_is_over_leaves_nothing_to_the_garbage_collector(at_once: bool, kind: str):
+    """It is rarely asked to look, and a burst has its bytes some three times."""
+    bench = Bench(at_once, ANSWERS[kind])
+    gc.collect()
+    gc.disable()
+    try:
+        assert [await bench.ask() for _ in range(5)] == [200] * 5
+        left = [one for one in gc.get_objects() if isinstance(one, LiveCall | PassedStream)]
+    finally:
+        gc.enable()
+    assert not left
 
 
 POINTS: dict[str, Callable[[Bench], tuple[Any, str]]] = {
