@@ -97,12 +97,7 @@ class StreamWatch:
         if self._one_look:
             self._look_at_last(whole)
         else:
-            for mark in self._marks:
-                if mark in whole:
-                    self._look(whole)
-                    if self._hide_usage:
-                        whole = self._without_usage(whole)
-                    break
+            whole = self._look(whole)
         start = self._find_end(whole)
         if start >= 0:
             self.ended = True
@@ -149,40 +144,36 @@ class StreamWatch:
         at = -1
         for mark in self._marks:
             at = max(at, frames.rfind(mark, max(at, 0)))
-        if at >= 0 and not self._read(*_frame_around(frames, at), frames):
+        if at >= 0 and not self._read(payloads(frames[slice(*_frame_around(frames, at))])):
             self._look(frames)
 
-    def _look(self, frames: bytes) -> None:
-        """Decode the events that hold a mark, and no others: a burst brings a hundred events in one read."""
+    def _look(self, frames: bytes) -> bytes:
+        """Decode the events that hold a mark, and no others: a burst brings a hundred events in one read.
+
+        Returns `frames` without the extra chunk of usage, where that is to be hidden: it is an event of its own, and every other
+        byte stays.
+        """
         for mark in self._marks:
             at = frames.find(mark)
             while at >= 0:
                 start, end = _frame_around(frames, at)
-                self._read(start, end, frames)
+                found = payloads(frames[start:end])
+                self._read(found)
+                if self._hide_usage and found and self._meter.is_usage_only(found[0]):
+                    frames, end = frames[:start] + frames[end:], start
                 at = frames.find(mark, end)
+        return frames
 
-    def _read(self, start: int, end: int, frames: bytes) -> bool:
-        """Is there usage in the event between these bounds?"""
-        found = False
-        for payload in payloads(frames[start:end]):
+    def _read(self, found: list[bytes]) -> bool:
+        """Is there usage in these events?"""
+        told = False
+        for payload in found:
             usage = self._meter.read_usage(payload)
             if usage is not None:
-                found = True
+                told = True
                 self.usage = self._meter.merge(self.usage, usage)
                 self.usage_shown = self.usage_shown or self._meter.shows_usage(payload)
-        return found
-
-    def _without_usage(self, whole: bytes) -> bytes:
-        """OpenAI's extra chunk is its own event; every other byte stays."""
-        for mark in self._marks:
-            at = whole.find(mark)
-            while at >= 0:
-                start, end = _frame_around(whole, at)
-                found = payloads(whole[start:end])
-                if found and self._meter.is_usage_only(found[0]):
-                    whole, end = whole[:start] + whole[end:], start
-                at = whole.find(mark, end)
-        return whole
+        return told
 
     def _keep(self, whole: bytes) -> None:
         if whole:
