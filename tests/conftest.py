@@ -7,7 +7,13 @@ import time
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.services import TEMPORARY
+from tests.services import TEMPORARY, mariadb_server, postgres_server, valkey_server
+
+__all__ = [
+    "mariadb_server",
+    "postgres_server",
+    "valkey_server",
+]  # each is started once in a process: import them nowhere else
 
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("busy")

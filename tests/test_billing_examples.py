@@ -19,10 +19,8 @@ from schema.quota import Quota
 from schema.tables import LedgerEntry, Log, Token, User
 from schema.usage import PriceRecord, TokenUsage
 from tests.schema.ledger.books import make_record, open_books
-from tests.services import valkey_server
 from tests.workers.settling import find_drifts, make_settler, settle_all
 
-__all__ = ["valkey_server"]
 OPTIONS = read_options(
     {
         "GroupRatio": '{"default":1,"vip":0.8,"half":0.5}',

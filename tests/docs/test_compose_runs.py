@@ -14,9 +14,8 @@ import yaml
 from schema.config import read_config
 from tests.docs.test_balancer import balanced_before
 from tests.docs.test_deploy_strict import COMPOSE, ROOT
-from tests.services import free_port, new_postgres, postgres_server
+from tests.services import free_port, new_postgres
 
-__all__ = ["postgres_server"]
 SERVICES = COMPOSE["services"]
 ANSWERS = {
     "POSTGRES_PASSWORD": "p" * 16,

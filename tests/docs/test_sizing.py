@@ -15,9 +15,8 @@ from bench.settlement import make_record
 from bench.sizing import run
 from schema.config import read_config
 from schema.usage import write_record
-from tests.services import free_port, new_postgres, postgres_server
+from tests.services import free_port, new_postgres
 
-__all__ = ["postgres_server"]
 ROOT = Path(__file__).parents[2]
 PAGE = " ".join((ROOT / "docs/scaling.md").read_text().split())
 CALLS = 20_000  # what else moves in the server's memory weighs a few bytes a call then

@@ -10,10 +10,9 @@ import pytest
 from sqlalchemy import insert, update
 
 from schema.tables import Channel, User
-from tests.services import new_postgres, postgres_server
+from tests.services import new_postgres
 from tests.system import System, open_system
 
-__all__ = ["postgres_server"]
 EDGES, WITHIN_S, ROUNDS = 3, 2.0, 2
 ADMIN = "a" * 32
 Condition = Callable[[int], Awaitable[bool]]

@@ -19,11 +19,10 @@ from schema.ledger.keys import WORKERS, Keys
 from schema.redis_losses import read_losses
 from schema.tables import Log, User
 from tests.schema.ledger.books import PARTITIONS, make_record, open_books
-from tests.services import find_binary, mariadb_server, new_mariadb, new_postgres, postgres_server, valkey_server
+from tests.services import find_binary, new_mariadb, new_postgres
 from tests.workers.settling import find_drifts, make_settler, settle_all
 from workers.redis_memory import RedisMemory
 
-__all__ = ["mariadb_server", "postgres_server", "valkey_server"]
 ROOT = Path(__file__).parents[2]
 
 

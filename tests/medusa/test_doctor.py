@@ -19,9 +19,7 @@ from schema.ledger.keys import METRICS, PARTITIONS, WORKERS
 from schema.migrate import migrate
 from schema.secrets import Vault
 from schema.tables import Channel, OptionRow, User
-from tests.services import valkey_server
 
-__all__ = ["valkey_server"]
 ROOT = Path(__file__).parents[2]
 SECRETS = {"SESSION_SECRET": "s" * 40, "CRYPTO_SECRET": "c" * 40}
 

@@ -11,11 +11,9 @@ from schema.ledger.keys import Keys
 from schema.pricing import charge, price_image
 from schema.usage import PriceRecord, TokenUsage, pack_records, write_record
 from tests.schema.ledger.books import PARTITIONS, PRICE, Books, make_record, open_books
-from tests.services import valkey_server
 from tests.workers.settling import make_settler, settle_all
 from workers.reap import reap
 
-__all__ = ["valkey_server"]
 CLAUDE = replace(
     PRICE,
     model_ratio=Decimal("1.5"),

@@ -22,12 +22,12 @@ from schema.tables import LedgerEntry, Log, Token, User
 from schema.usage import TokenUsage, write_record
 from tests.docs.test_commands import APP
 from tests.schema.ledger.books import PARTITIONS, Books, make_record, open_books
-from tests.services import mariadb_server, new_mariadb, new_postgres, postgres_server, valkey_server
+from tests.services import new_mariadb, new_postgres
 from tests.workers.conftest import any_books
 from tests.workers.settling import find_drifts, make_settler, settle_all
 from workers.records import LOG_COLUMNS, _decode, log_row
 
-__all__ = ["any_books", "mariadb_server", "new_mariadb", "new_postgres", "postgres_server", "valkey_server"]
+__all__ = ["any_books", "new_mariadb", "new_postgres"]
 OPTIONS = change_options(read_options({}), ["ModelRatio.gpt-image-1=8"])
 OTHER = change_options(OPTIONS, ["ModelRatio.gpt-4o=0.77", "CompletionRatio.gpt-4o=3.5", "ModelPrice.dall-e-3=0.11",
                                  "GroupRatio.vip=0.8", "CacheRatio.gpt-4o=0.3", "ModelPrice.suno=0.2"])  # fmt: skip

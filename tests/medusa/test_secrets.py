@@ -16,7 +16,6 @@ from schema.secrets import SealError, Vault
 from tests.docs.test_commands import APP
 from tests.edge.console.routes_walk import ROOT, headers_of, open_console, seed
 from tests.schema.old_databases import load_old
-from tests.services import valkey_server  # noqa: F401
 
 OLD, NEW = "o" * 40, "n" * 40
 SECRETS = ("sk-upstream-1", "pass-of-proxy", "epay-key-1", "smtp-token-1", "webhook-1")
@@ -78,7 +77,7 @@ def _run(folder, database, *words, **secrets):
     return done.exit_code, done.output
 
 
-def test_a_new_installation_seals_and_turns(tmp_path, valkey_server, monkeypatch):  # noqa: F811
+def test_a_new_installation_seals_and_turns(tmp_path, valkey_server, monkeypatch):
     monkeypatch.chdir(tmp_path)
     database = tmp_path / "one.db"
 
@@ -113,7 +112,7 @@ def test_a_new_installation_seals_and_turns(tmp_path, valkey_server, monkeypatch
 
 
 @pytest.mark.parametrize("writer", ["one-api", "new-api"])
-def test_an_adopted_database_stays_plain_until_it_is_told(request, tmp_path, valkey_server, monkeypatch, writer):  # noqa: F811
+def test_an_adopted_database_stays_plain_until_it_is_told(request, tmp_path, valkey_server, monkeypatch, writer):
     monkeypatch.chdir(tmp_path)
     load_old(request, tmp_path, "sqlite", writer)
     database = tmp_path / "old.db"

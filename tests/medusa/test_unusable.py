@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from medusa import cli
-from tests.services import free_port, mariadb_server, new_mariadb, new_postgres, postgres_server
+from tests.services import free_port, new_mariadb, new_postgres
 
-__all__ = ["mariadb_server", "postgres_server"]
 ROOT = Path(__file__).parents[2]
 COMMANDS = (
     "migrate", "migrate --check", "reconcile", "explain 2025", "secrets encrypt", "rebuild-totals", "rebuild-abilities",

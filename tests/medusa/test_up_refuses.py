@@ -14,9 +14,8 @@ from medusa.preflight import check_database, check_redis
 from schema.database import make_engine, parse_dsn
 from schema.migrate import migrate
 from tests.crash.processes import WorkerProcess
-from tests.services import free_port, postgres_server, run_valkey
+from tests.services import free_port, run_valkey
 
-__all__ = ["postgres_server"]
 ROOT = Path(__file__).parents[2]
 
 

@@ -21,7 +21,6 @@ from schema.secrets import Vault
 from schema.tables import Base, Channel, OptionRow, Redemption, Token, User
 from tests.edge.console.routes_walk import open_console
 from tests.schema.old_databases import ALL, load_old
-from tests.services import mariadb_server, postgres_server, valkey_server  # noqa: F401
 from workers.reconcile import reconcile
 
 ROOT_PASSWORDS = {"new-api": "Passw0rd-aa11", "one-api": "123456"}
@@ -62,7 +61,7 @@ async def _facts(engine, tables=None):
 
 
 @pytest.fixture
-async def redis(valkey_server, monkeypatch):  # noqa: F811
+async def redis(valkey_server, monkeypatch):
     monkeypatch.setattr(passwords, "COST", 4)
     monkeypatch.setattr(passwords, "_DUMMY", bcrypt.hashpw(b"nobody", bcrypt.gensalt(4, prefix=b"2a")))
     client = Redis.from_url(valkey_server)

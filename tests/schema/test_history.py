@@ -9,9 +9,7 @@ from schema.migrate import migrate, read_meta
 from schema.tables import Meta, QuotaData, UsageHourly, UsageTotal
 from schema.usage_totals import advance, find_wrong_days
 from tests.schema.old_databases import ALL, load_old
-from tests.services import mariadb_server, postgres_server
 
-__all__ = ["mariadb_server", "postgres_server"]
 HOUR_S = 3600
 
 

@@ -11,9 +11,8 @@ from sqlalchemy import func, select, text
 from schema.database import make_engine
 from schema.migrate import migrate, read_meta
 from schema.tables import Base, Channel, LedgerEntry, Log, OptionRow, Redemption, Token, User
-from tests.services import find_binary, mariadb_server, new_mariadb, new_postgres, postgres_server, run_mariadb_sql
+from tests.services import find_binary, new_mariadb, new_postgres, run_mariadb_sql
 
-__all__ = ["mariadb_server", "postgres_server"]
 OLD = Path(__file__).parent.parent / "fixtures" / "databases"
 SUMS = (
     "SELECT (SELECT count(*) FROM users), (SELECT sum(quota) FROM users), (SELECT sum(used_quota) FROM users),"

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from tests.schema.ledger.books import Books, open_books
-from tests.services import mariadb_server, new_mariadb, new_postgres, postgres_server, valkey_server
+from tests.services import new_mariadb, new_postgres
 
-__all__ = ["any_books", "books", "mariadb_server", "postgres_server", "valkey_server"]
+__all__ = ["any_books", "books"]
 
 
 @pytest.fixture

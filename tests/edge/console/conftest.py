@@ -20,7 +20,6 @@ from schema.database import make_engine
 from schema.migrate import migrate
 from schema.options import read_options
 from schema.secrets import Vault
-from tests.services import valkey_server  # noqa: F401
 
 PASSWORD = "a good password"
 
@@ -88,7 +87,7 @@ def copy_database(migrated, folder):
 
 
 @pytest.fixture
-async def console(tmp_path, migrated, valkey_server, monkeypatch):  # noqa: F811
+async def console(tmp_path, migrated, valkey_server, monkeypatch):
     monkeypatch.setattr(passwords, "COST", 4)
     monkeypatch.setattr(passwords, "_DUMMY", bcrypt.hashpw(b"nobody", bcrypt.gensalt(4, prefix=b"2a")))
     copy_database(migrated, tmp_path)

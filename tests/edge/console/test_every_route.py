@@ -25,7 +25,7 @@ from tests.edge.console.routes_walk import (
     open_console,
     seed,
 )
-from tests.services import mariadb_server, new_mariadb, new_postgres, postgres_server, valkey_server  # noqa: F401
+from tests.services import new_mariadb, new_postgres
 from workers.reconcile import reconcile
 
 LIMITS = {"GLOBAL_API_RATE_LIMIT_ENABLE": "false", "CRITICAL_RATE_LIMIT": "100000"}
@@ -34,7 +34,7 @@ STREAMED = "/api/health/stream"
 
 
 @pytest.fixture(params=["sqlite", "postgresql", "mariadb"])
-async def world(request, tmp_path, valkey_server, monkeypatch):  # noqa: F811
+async def world(request, tmp_path, valkey_server, monkeypatch):
     monkeypatch.setattr(passwords, "COST", 4)
     monkeypatch.setattr(passwords, "_DUMMY", bcrypt.hashpw(b"nobody", bcrypt.gensalt(4, prefix=b"2a")))
     dsn = ""

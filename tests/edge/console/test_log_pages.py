@@ -8,9 +8,9 @@ from sqlalchemy import event, insert, select, text, update
 
 from schema.tables import Log, User
 from tests.edge.console.payments.conftest import open_shop
-from tests.services import mariadb_server, new_mariadb, new_postgres, postgres_server, valkey_server
+from tests.services import new_mariadb, new_postgres
 
-__all__ = ["mariadb_server", "open_shop", "postgres_server", "valkey_server"]
+__all__ = ["open_shop"]
 ROWS, USERS, FIRST_S = 300_000, 1_000, 1_744_000_000  # a row a second; root has one, all others many
 TOUCHED_MAX = 11_000  # of which 10 001 to count up to the number that is shown
 OLD = f"start_timestamp={FIRST_S + 50_000}&end_timestamp={FIRST_S + 60_000}"

@@ -7,9 +7,8 @@ from sqlalchemy import insert, update
 
 from schema.tables import Log, Meta, UsageHourly
 from tests.edge.console.payments.conftest import open_shop
-from tests.services import valkey_server
 
-__all__ = ["open_shop", "valkey_server"]
+__all__ = ["open_shop"]
 HOUR_S = 3600
 
 

@@ -39,7 +39,6 @@ from schema.usage import TokenUsage
 from tests.edge.console import settings_effects_relay as relay
 from tests.edge.console import settings_effects_workers as workers
 from tests.edge.console.routes_walk import ROOT, USER, access, seed
-from tests.services import valkey_server  # noqa: F401
 
 QUIET = {
     "GLOBAL_API_RATE_LIMIT_ENABLE": "false",
@@ -514,7 +513,7 @@ TABLE = [
 ]  # fmt: skip
 
 
-async def test_every_row_has_its_effect(tmp_path, valkey_server, monkeypatch):  # noqa: F811
+async def test_every_row_has_its_effect(tmp_path, valkey_server, monkeypatch):
     monkeypatch.setattr(passwords, "COST", 4)
     monkeypatch.setattr(passwords, "_DUMMY", bcrypt.hashpw(b"nobody", bcrypt.gensalt(4, prefix=b"2a")))
     engine = make_engine("", sqlite_path=str(tmp_path / "one.db"))
@@ -562,7 +561,7 @@ async def _observe(stage: Stage, row: Row, changed: dict[str, str]) -> Any:
     return await row.observe(stage)
 
 
-async def test_an_unattended_set_up(tmp_path, valkey_server, monkeypatch):  # noqa: F811
+async def test_an_unattended_set_up(tmp_path, valkey_server, monkeypatch):
     """SETUP_USERNAME, SETUP_PASSWORD, INITIAL_ROOT_TOKEN, INITIAL_ROOT_ACCESS_TOKEN."""
     monkeypatch.setattr(passwords, "COST", 4)
     engine = make_engine("", sqlite_path=str(tmp_path / "two.db"))

@@ -11,12 +11,9 @@ from tests.edge.console.conftest import PASSWORD
 from tests.edge.console.payments.conftest import (  # noqa: F401
     any_shop,
     event,
-    mariadb_server,
     notice,
     open_shop,
-    postgres_server,
     send_event,
-    valkey_server,
 )
 from workers.reconcile import reconcile
 

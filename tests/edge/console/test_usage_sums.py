@@ -16,10 +16,10 @@ from schema.migrate import migrate
 from schema.tables import Meta, QuotaData, UsageHourly, UsageTotal, User
 from schema.usage_totals import DAY_S, HOUR_S, advance, find_wrong_days, read_bounds, rebuild
 from tests.edge.console.payments.conftest import open_shop
-from tests.services import mariadb_server, new_mariadb, new_postgres, postgres_server, valkey_server
+from tests.services import new_mariadb, new_postgres
 from workers.jobs.usage_totals import advance_totals, check_totals
 
-__all__ = ["mariadb_server", "open_shop", "postgres_server", "valkey_server"]
+__all__ = ["open_shop"]
 
 
 def first_hour(now, days=5):

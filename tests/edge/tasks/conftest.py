@@ -23,15 +23,13 @@ from schema.migrate import migrate
 from schema.secrets import Vault
 from schema.tables import AsyncTask, Channel, LedgerEntry, Log, Midjourney, OptionRow, Task, Token, User
 from schema.tasks.wire import TaskWire
-from tests.services import free_port, mariadb_server, new_mariadb, new_postgres, postgres_server, valkey_server
+from tests.services import free_port, new_mariadb, new_postgres
 from tests.system import until
 from tests.task_upstream import TaskUpstream, open_task_upstream
 from workers.context import OptionStore, Worker
 from workers.poll import ChannelPoller, Looked
 from workers.reconcile import reconcile
 from workers.task_sweep import sweep
-
-__all__ = ["mariadb_server", "postgres_server", "valkey_server"]
 
 PARTITIONS = 4
 BALANCE = 1_000_000
@@ -240,4 +238,4 @@ async def served_bed(request: pytest.FixtureRequest, tmp_path: Path, valkey_serv
         yield opened
 
 
-__all__ += ["BALANCE", "Midjourney", "Task"]
+__all__ = ["BALANCE", "Midjourney", "Task"]

@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests.schema.ledger.books import Books, open_books
-from tests.services import valkey_server
 
-__all__ = ["books", "valkey_server"]
+__all__ = ["books"]
 
 
 @pytest.fixture

@@ -21,9 +21,7 @@ from schema.ledger.hot import NotLoaded
 from schema.ledger.signals import balance_changed
 from schema.tables import LedgerEntry, Token, User
 from tests.schema.ledger.books import PARTITIONS, Books, open_books
-from tests.services import mariadb_server, new_mariadb, new_postgres, postgres_server
-
-__all__ = ["mariadb_server", "postgres_server"]
+from tests.services import new_mariadb, new_postgres
 
 
 @pytest.fixture(params=["sqlite", "postgresql", "mariadb"])

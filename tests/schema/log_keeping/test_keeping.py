@@ -22,12 +22,11 @@ from schema.migrate import migrate
 from schema.options import read_options
 from schema.tables import LedgerEntry, Log, Meta, QuotaData, UsageHourly
 from tests.schema.ledger.books import Books, make_record
-from tests.services import mariadb_server, postgres_server, valkey_server
 from tests.workers.conftest import any_books
 from tests.workers.settling import find_drifts, make_settler, settle_all
 from workers.jobs.retention import continue_partitions, delete_old, merge_hours
 
-__all__ = ["any_books", "mariadb_server", "postgres_server", "valkey_server"]
+__all__ = ["any_books"]
 DAY = 86_400
 
 

@@ -9,11 +9,10 @@ from schema.database import make_engine
 from schema.migrate import migrate
 from schema.tables import User
 from schema.upstreams.status import FLOOD_MAX, notify
-from tests.services import valkey_server  # noqa: F401
 
 
 @pytest.fixture
-async def queue(tmp_path, valkey_server):  # noqa: F811
+async def queue(tmp_path, valkey_server):
     engine = make_engine("", sqlite_path=str(tmp_path / "one.db"))
     await migrate(engine)
     redis = Redis.from_url(valkey_server)

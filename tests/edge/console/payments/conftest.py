@@ -23,7 +23,7 @@ from schema.payments import epay, stripe
 from schema.secrets import Vault
 from schema.tables import AuditEntry, LedgerEntry, Log, TopUp, TopUpOrder, User
 from tests.edge.console.conftest import PASSWORD, Console, copy_database, start_console
-from tests.services import mariadb_server, new_mariadb, new_postgres, postgres_server, valkey_server  # noqa: F401
+from tests.services import new_mariadb, new_postgres
 
 KEY, SECRET = "SECRETKEY123", "whsec_1"
 EPAY = {
@@ -124,7 +124,7 @@ async def storm(call, times=40):
 
 
 @pytest.fixture
-async def open_shop(tmp_path, migrated, valkey_server, monkeypatch):  # noqa: F811
+async def open_shop(tmp_path, migrated, valkey_server, monkeypatch):
     """A function: SQL_DSN -> Shop."""
     monkeypatch.setattr(passwords, "COST", 4)
     monkeypatch.setattr(passwords, "_DUMMY", bcrypt.hashpw(b"nobody", bcrypt.gensalt(4, prefix=b"2a")))
