@@ -21,8 +21,10 @@ os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", TEMPORARY)  # pytest makes `tmp_p
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Of `-n auto`: tests with processes wait for clocks and for each other half of their time."""
-    return 2 * len(os.sched_getaffinity(0))
+    """Of `-n auto`: three on two cores, as tests with processes wait for clocks half of their time; with more of them what must
+    happen within two seconds waits for a processor."""
+    cores = len(os.sched_getaffinity(0))
+    return cores + cores // 2
 
 
 @pytest.hookimpl(trylast=True)
