@@ -29,7 +29,7 @@ from schema.own_tables import Meta, SettleCursor
 from schema.redis_client import ClusterRedis, queue_of, servers_of
 from schema.redis_losses import EMPTIED, RESTARTED, REWOUND, RedisLoss, write_loss, write_partitions, write_time
 from schema.usage import count_records
-from workers.reap import read_holds
+from workers.reap import Hold, read_holds
 
 log = structlog.get_logger(__name__)
 
@@ -196,7 +196,11 @@ class RedisMemory:
 
     async def _save(self, beats: Mapping[str, Beat], last: bool) -> None:
         """New state and what was lost in one transaction; of two workers that noticed the same one writes it down."""
-        open_now, held = await self._execute(b"HMGET", HOLDS, b"open", b"held")
+        open_now, held = await self._execute(b"HMGET", HOLDS, b"open", b"held")  # as the reaper saw it, seconds ago
+        holds: dict[str, list[Hold]] = {}
+        if last:  # nobody looks after it, so what is noted now must hold
+            holds = {name: await self._read_holds(self._servers[name][1]) for name in beats}
+            open_now, held = sum(map(len, holds.values())), sum(one.amount for found in holds.values() for one in found)
         fresh: dict[str, tuple[str, Seen]] = {}
         for name, beat in beats.items():
             old = self._known[name].seen
@@ -207,7 +211,7 @@ class RedisMemory:
                 losses += 1
             seen = Seen(
                 beat.mark, beat.run, beat.number, beat.now_ms, clear_ms, waiting, int(open_now or 0), int(held or 0), losses,
-                quiet=last and not waiting.records and not await self._count_holds(self._servers[name][1]),
+                quiet=last and not waiting.records and not holds[name],
             )  # fmt: skip
             fresh[name] = (msgspec.json.encode(seen).decode(), seen)
         losses_written: list[tuple[str, RedisLoss]] = []
@@ -288,8 +292,8 @@ class RedisMemory:
             if more or len(page) < PAGE:
                 return Waiting(records, quota, found.more or more, oldest_ms)
 
-    async def _count_holds(self, partitions: Sequence[int]) -> int:
-        return sum([len(await read_holds(self._execute, self._keys, partition)) for partition in partitions])
+    async def _read_holds(self, partitions: Sequence[int]) -> list[Hold]:
+        return [one for partition in partitions for one in await read_holds(self._execute, self._keys, partition)]
 
     async def _tell(self, action: str, loss: RedisLoss) -> None:
         """The audit has it whatever becomes of the notice. A server that only began anew is no news for everybody."""
