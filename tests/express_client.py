@@ -10,7 +10,7 @@ from msgspec import Struct
 from sqlalchemy import select
 
 from schema.tables import Log
-from tests.system import KEY, Behaviour, System, plain, until
+from tests.system import BALANCE, KEY, Behaviour, System, plain, until
 
 CHAT = "/v1/chat/completions"
 
@@ -79,14 +79,14 @@ class Client:
         return await self.answer()
 
 
-def turning(*later: Behaviour, at: int = 2) -> Behaviour:
-    """Good before call `at`, so that the way is known and a connection idle; then as told, the last for ever."""
+def turning(*later: Behaviour, at: int = 2, first: Behaviour = plain) -> Behaviour:
+    """`first` before call `at`, so that the way is known and a connection idle; then as told, the last for ever."""
     calls = 0
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, body: bytes) -> None:
         nonlocal calls
         calls += 1
-        wanted = plain if calls < at else later[min(calls - at, len(later) - 1)]
+        wanted = first if calls < at else later[min(calls - at, len(later) - 1)]
         await wanted(reader, writer, body)
 
     return answer
@@ -136,3 +136,17 @@ async def settled(system: System, before: int, charged: int, user: int = 1) -> N
 async def no_holds(system: System) -> bool:
     """Allowances aside: they are holds of an edge, not of a call."""
     return await system.holds() == 0
+
+
+async def replayed(system: System, answer: Answer, charged: int) -> None:
+    """What was answered while Redis was dead lies on the disk, and is in the books when it is back."""
+    assert sum(file.stat().st_size for file in (system.folder / "spool").glob("*.spool")) > 0
+    system.valkey.start()
+    await system.valkey_ready()
+    system.add_worker()
+
+    async def booked() -> bool:
+        return answer.request_id in await system.charged()
+
+    await until(booked, "the spooled record is not in the books")
+    await settled(system, BALANCE, charged)

@@ -20,10 +20,12 @@ from edge.relay.admission import price_on
 from edge.relay.attempt import resume_attempt
 from edge.relay.call import Relay, try_channels
 from edge.relay.callers import Caller
+from edge.relay.failures import AttemptFailed
 from edge.relay.lanes import Lane
 from edge.relay.live import LiveCall
 from edge.relay.routes import Place
 from edge.relay.wanted import Wanted
+from edge.relay.watch import StreamTooWild
 from edge.snapshot import EdgeSnapshot
 from edge.spool import REFUSES
 from edge.upstream.http1 import Answer, Connection, find_header
@@ -35,7 +37,7 @@ from schema.usage import PriceRecord, TokenUsage, UsageRecord
 
 log = structlog.get_logger(__name__)
 
-_CHOSEN, _HOLDING, _HELD, SENT, _SETTLING, _ENDED, _HANDED_OVER = range(7)  # how far it has come
+_CHOSEN, _HOLDING, _HELD, _SENT, _SETTLING, _ENDED, _HANDED_OVER = range(7)  # how far it has come
 
 
 class Way(Struct, frozen=True):
@@ -179,7 +181,7 @@ class ExpressCall(LiveCall):
         self.call, self.sent = lane.call, lane.template
         self.tried.append(channel.id)
         self.begun = relay.health.begin(channel, self.wanted.model)
-        self._stage = SENT
+        self._stage = _SENT
         try:
             body = self._body_out
             relay.http.send(connection, lane.head_for(body), body, relay.patience_s[self.stream], self._heard)
@@ -193,21 +195,25 @@ class ExpressCall(LiveCall):
 
     def _heard(self) -> None:
         """From the provider's socket: something has come or happened."""
-        if self._stage != SENT:
+        if self._stage != _SENT:
             return
-        crash: Exception | None = None
+        problem: Exception | None = None
         try:
             connection: Any = self._connection
-            status = connection.status
-            if connection.complete and status == 200 and connection.error is None:
-                if self._answered(connection):
-                    return
-            elif self._waits(connection, status):
+            if self._go_on(connection):
                 return
+        except (AttemptFailed, StreamTooWild) as error:
+            problem = error
         except Exception as error:
-            crash = error
+            problem = error
             self._log_crash(error)
-        self.hand_over(crash)
+        self.hand_over(problem)
+
+    def _go_on(self, connection: Connection) -> bool:
+        """False: a task must see to it."""
+        if connection.complete and connection.status == 200 and connection.error is None:
+            return self._answered(connection)
+        return self._waits(connection, connection.status)
 
     def _waits(self, connection: Connection, status: int) -> bool:
         """Is there more to come, and will it be good as far as one sees?"""
@@ -292,11 +298,11 @@ class ExpressCall(LiveCall):
         stage, self._stage = self._stage, _HANDED_OVER
         connection = self._connection
         under_way = None
-        if stage == SENT:
+        if stage == _SENT:
             assert connection is not None
             connection.listener = None
             under_way = self._resume(connection, answer)
-        elif stage > SENT:
+        elif stage > _SENT:
             under_way = self._end_settled(answer)
         self.scope = self.exchange.scope = self._known.scope_with(b"%d" % len(self.body))
         self.headers = dict(self.scope["headers"])
@@ -305,9 +311,9 @@ class ExpressCall(LiveCall):
         self.exchange.hand_over(self.relay.see_through(self, work))
 
     def _interrupt(self) -> None:
-        if self._stage == SENT and self.answer is None:
+        if self._stage == _SENT and self.answer is None:
             self.hand_over()  # its first step sees why
-        elif self._stage in (SENT, _HANDED_OVER):
+        elif self._stage in (_SENT, _HANDED_OVER):
             super()._interrupt()
 
     def _log_crash(self, error: Exception) -> None:

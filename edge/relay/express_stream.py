@@ -9,11 +9,9 @@ from collections.abc import Coroutine
 from typing import Any
 
 from edge.relay.attempt import resume_stream
-from edge.relay.express_call import SENT, ExpressCall
-from edge.relay.failures import AttemptFailed
+from edge.relay.express_call import ExpressCall
 from edge.relay.live import OF_STREAMS
 from edge.relay.passed_stream import PassedStream
-from edge.relay.watch import StreamTooWild
 from edge.upstream.http1 import Answer, Connection, find_header
 
 
@@ -29,22 +27,7 @@ class ExpressStream(ExpressCall):
         self._passed = None
         super().begin()
 
-    def _heard(self) -> None:
-        if self._stage != SENT:
-            return
-        problem: Exception | None = None
-        try:
-            connection: Any = self._connection
-            if self._flow(connection):
-                return
-        except (AttemptFailed, StreamTooWild) as error:
-            problem = error
-        except Exception as error:
-            problem = error
-            self._log_crash(error)
-        self.hand_over(problem)
-
-    def _flow(self, connection: Connection) -> bool:
+    def _go_on(self, connection: Connection) -> bool:
         """Pass on what has come. False: a task must look after it. Raises AttemptFailed and StreamTooWild."""
         status = connection.status
         if connection.error is not None or status not in (0, 200) or (connection.closed and not connection.complete):

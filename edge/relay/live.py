@@ -309,9 +309,7 @@ class LiveCall:
         allowance, self.allowance = self.allowance, None  # it is charged once, whatever comes
         await self.relay.settling.settle(record, allowance, self.amount)
         self.held = False
-        self.progress = (
-            None  # nothing more to tell, and it has this call, which only the garbage collector could find out
-        )
+        self.progress = None  # it has this call: a circle, which only the garbage collector would open
         if spending is not None:
             await spending
 

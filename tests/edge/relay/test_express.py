@@ -13,8 +13,8 @@ import pytest_asyncio
 from sqlalchemy import insert, update
 
 from schema.tables import Ability, Channel, OptionRow, Token
-from tests.express_client import CHAT, Answer, Client, expressed, rows, settled, turning, whole
-from tests.system import ANSWER, BALANCE, KEY, PRICE, Behaviour, System, open_system, plain, raw, streamed, until
+from tests.express_client import CHAT, Answer, Client, expressed, replayed, rows, settled, turning, whole
+from tests.system import ANSWER, BALANCE, KEY, PRICE, Behaviour, System, open_system, plain, raw, streamed
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("express")]
 
@@ -340,16 +340,7 @@ async def test_what_redis_cannot_take_goes_to_the_spool_before_it_is_answered(ow
         answer = await client.answer()
         assert (answer.status, answer.body) == (200, ANSWER)
         assert (await client.ask("soon")).status == 503, "nothing can be held"
-    assert sum(file.stat().st_size for file in (own.folder / "spool").glob("*.spool")) > 0
-    own.valkey.start()
-    await own.valkey_ready()
-    own.add_worker()
-
-    async def charged() -> bool:
-        return answer.request_id in await own.charged()
-
-    await until(charged, "the spooled record is not in the books")
-    await settled(own, BALANCE, 2 * PRICE)
+    await replayed(own, answer, 2 * PRICE)
 
 
 async def test_a_process_that_ends_waits_for_what_is_under_way_and_ends_the_rest(own: System):

@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 from msgspec import Struct
 
-from tests.express_client import Answer, Client, expressed, rows, settled, whole
+from tests.express_client import Answer, Client, expressed, replayed, rows, settled, turning, whole
 from tests.system import BALANCE, CHUNK, LAST, USAGE, Behaviour, System, open_system, raw, streamed, until
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("express_stream")]
@@ -95,18 +95,6 @@ BAD = {
 CASES = {name.replace(" ", "-"): case for name, case in (GOOD | BAD).items()}
 
 
-def good_at_first(later: Behaviour) -> Behaviour:
-    """So that the way is known and a connection idle."""
-    calls = 0
-
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, body: bytes) -> None:
-        nonlocal calls
-        calls += 1
-        await (later if calls > 1 else streamed(1, 0.0))(reader, writer, body)
-
-    return answer
-
-
 async def flood(_: asyncio.StreamReader, writer: asyncio.StreamWriter, __: bytes) -> None:
     """12 MB as fast as they are taken."""
     writer.write(CHUNKED)
@@ -140,7 +128,7 @@ async def seed(system: System) -> None:
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def system(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[System]:
     folder: Path = tmp_path_factory.mktemp("express")
-    behaviours = {name: good_at_first(case.stream) for name, case in CASES.items()}
+    behaviours = {name: turning(case.stream, first=streamed(1, 0.0)) for name, case in CASES.items()}
     times = {"STREAMING_TIMEOUT": "2", "EDGE_WORKERS": "1"}
     async with open_system(folder, environ=times, **behaviours, **ENDLESS) as system:
         await seed(system)
@@ -250,16 +238,7 @@ async def test_what_redis_cannot_take_goes_to_the_spool_before_the_end_leaves(ow
         answer = await client.answer()
         assert answer.status == 200 and answer.body.endswith(DONE)
         assert (await client.ask("stream", stream=True)).status == 503, "nothing can be held"
-    assert sum(file.stat().st_size for file in (own.folder / "spool").glob("*.spool")) > 0
-    own.valkey.start()
-    await own.valkey_ready()
-    own.add_worker()
-
-    async def charged() -> bool:
-        return answer.request_id in await own.charged()
-
-    await until(charged, "the spooled record is not in the books")
-    await settled(own, BALANCE, 3 * PRICE)
+    await replayed(own, answer, 3 * PRICE)
 
 
 async def test_a_process_that_ends_tells_its_streams(own: System):
